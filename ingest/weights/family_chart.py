@@ -22,6 +22,7 @@ from atlas_db.fusion.evidence import (
     RoundedCopyEvidence,
 )
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.merges.by_tensor.partial_linear import PARTIAL_LINEAR
 from ingest.weights.merges.merge import Merge
 from ingest.weights.origins.common_origin import CommonOrigin, common_origins, origin_id
 from ingest.weights.origins.parent_presence import Presence, parent_presence
@@ -248,7 +249,7 @@ def _parent_id(family: FamilyState, row: int, parent: int, known: CanonicalDupli
 
 def _merge_edges(family: FamilyState, row: int, merge: Merge, known: CanonicalDuplicates) -> list[Edge]:
     out: list[Edge] = []
-    loose = merge.residual >= CONFIDENCE.loose_merge_residual
+    loose = merge.residual >= CONFIDENCE.loose_merge_residual and merge.method != PARTIAL_LINEAR
     confidence = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
     if family.relations.is_quantized(row):
         confidence = CONFIDENCE.quantized_merge

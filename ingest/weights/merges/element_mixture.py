@@ -192,13 +192,35 @@ def _factor_of_tensors(
     ratio = target / np.where(usable, delta, 1)
     window = usable & (np.abs(ratio - scale) < _LIMITS.max_rescale * scale)
     start = _densest_of_tensors(near, ratio, window, scale)
-    found = _refine(near, target, delta, start, error, usable, _LIMITS.fine_windows)
+    # Where another parent's step is small, wide windows mix elements with it and without.
+    fits = [_refine(near, target, delta, start, error, usable, windows)
+            for windows in (_LIMITS.fine_windows, _LIMITS.exact_windows)]  # fmt: skip
+    found = _exactest(near, target, delta, error, usable, [fit for fit in fits if fit is not None])
     if found is None:
         return None
     # Without rescaling all tensors have one factor, which few elements of one tensor tell less well.
     centre = np.median(found)
     is_one = (np.abs(found - centre) < _LIMITS.same_factor_tolerance * abs(centre)).mean() > 0.5
     return np.full_like(found, centre) if is_one else found
+
+
+def _exactest(
+    near: NearModels, target: Doubles, delta: Doubles, error: Doubles, usable: Flags, options: Sequence[Doubles]
+) -> Doubles | None:
+    """Return for each tensor that factor of some which most elements agree with up to rounding, None without any.
+
+    Args:
+        near: The model and the models near it.
+        target: Values that are explained, shape (e,).
+        delta: What they are multiples of, shape (e,).
+        error: Largest rounding error of the values, shape (e,).
+        usable: Elements that may count, shape (e,).
+        options: Factors of each tensor, shape (t,) each.
+    """
+    if not options:
+        return None
+    agree = [near.tensor_sums(usable & (np.abs(target - near.spread(each) * delta) <= error)) for each in options]
+    return np.asarray(np.choose(np.argmax(agree, 0), options))
 
 
 def _refine(

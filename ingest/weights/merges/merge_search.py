@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atlas_db.core.arrays import Floats
+from ingest.weights.merges.by_tensor.partial_linear import find_partial_linear
+from ingest.weights.merges.by_tensor.tensor_recipes import simplest_merge
+from ingest.weights.merges.by_tensor.tensor_weights import fit_local_weights, has_row_weights
 from ingest.weights.merges.linear import fit_affine
 from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.merges.mixture_search import find_mixture
 from ingest.weights.merges.near_models import build_neighbourhood, shares_elements, stored_input_dtype
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
 from ingest.weights.merges.subset_search import best_pair_ratio, nearest_candidates, search_subsets
-from ingest.weights.merges.tensor_recipes import simplest_merge
-from ingest.weights.merges.tensor_weights import fit_local_weights, has_row_weights
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.parameters.merge_parameters import MERGE
 
@@ -98,4 +99,6 @@ def _find_local_merge(problem: MergeProblem, child: int, others: Sequence[int]) 
         merge = find_mixture(near) or merge
     if merge is None and is_combination and has_row_weights(near):
         merge = simplest_merge(near, fit_local_weights(near, "row"))
+    if merge is None and is_combination:
+        merge = find_partial_linear(near)
     return merge

@@ -147,6 +147,9 @@ class TensorWeightsParameters:
         min_whole_share: Share of tensors that are taken from one input as they are, in a stack of layers.
         weight_tolerance: Scatter of a recipe's parameter over tensors within which it is one number.
         most_tensors: Share of tensors that scatter is taken over, the least scattered.
+        max_partial_mean_square: Mean squared residual of a tensor that shows a partial merge, in units of the noise.
+        max_partial_ratio: Its squared residual over the squared distance to the nearer of both parents.
+        max_decay_cosine: Cosine of a difference with the tensor itself from which it counts as weight decay.
         constant_weight_tolerance: Scatter of the weights themselves over tensors within which they are the same in all.
         row_weight_tolerance: Relative difference of two weights of a row within which they are equal.
         loose_complexity: Added to the complexity of a recipe where the fit leaves more than rounding.
@@ -167,6 +170,9 @@ class TensorWeightsParameters:
     min_whole_share: float = parameter(0.98, "1", "by definition: all, and room for one tensor of many")
     weight_tolerance: float = parameter(0.02, "1", _MERGEKIT)
     most_tensors: float = parameter(0.75, "1", "chosen: bfloat16 moves the Karcher mean of few tensors far")
+    max_partial_mean_square: float = parameter(4.0, "1", "by definition: the roundings of the merge and of its inputs")
+    max_partial_ratio: float = parameter(2e-3, "1", _FAMILIES)
+    max_decay_cosine: float = parameter(0.9, "1", "by definition: decay alone has 1, independent steps near 0")
     constant_weight_tolerance: float = parameter(0.004, "1", _MERGEKIT)
     row_weight_tolerance: float = parameter(0.1, "1", "chosen: 32 elements determine a weight so well in bfloat16")
     loose_complexity: float = parameter(10.0, "1", "by definition: above every recipe with few parameters")
@@ -203,6 +209,7 @@ class ElementParameters:
         coarse_windows: Relative differences within which elements agree with a factor, while searching.
         rounded_windows: The same, for the final factors in types of 16 bits.
         fine_windows: The same, when a tensor's factor is known.
+        exact_windows: The same, up to rounding alone.
         same_factor_tolerance: Relative difference of the factors of most tensors within which all have the same.
         min_share: Weight of a parent in a mean of two, at least.
         rounding_factor: Rounding errors that an explained element may be off.
@@ -253,6 +260,7 @@ class ElementParameters:
     coarse_windows: tuple[float, ...] = parameter((0.1, 0.03, 0.01), "1", _WORK)
     rounded_windows: tuple[float, ...] = parameter((0.1, 0.05, 0.03, 0.015, 0.005), "1", _WORK)
     fine_windows: tuple[float, ...] = parameter((0.01, 0.003, 0.001, 0.0), "1", _WORK)
+    exact_windows: tuple[float, ...] = parameter((0.0, 0.0), "1", "by definition: the error of rounding alone")
     same_factor_tolerance: float = parameter(1e-4, "1", _MERGEKIT)
     min_share: float = parameter(0.01, "1", "chosen: less is no parent")
     rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.changes import merged
-from tests.support.families import Weights, trained
+from tests.support.families import Weights, root, trained
 from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
 
 
@@ -91,3 +91,16 @@ def test_a_relative_that_shares_elements_with_a_parent_takes_no_weaker_parents_p
     )
     assert found is not None
     assert (set(found.parents), found.base, found.method) == ({1, 2, 4}, 0, "ties")
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-3, 3e-4])
+def test_a_parent_that_was_hardly_trained_moves_no_factor_of_the_other(tmp_path: Path, size: float) -> None:
+    """DARE of mergekit rescales each tensor by itself, so that each has a factor of its own."""
+    found = merged(
+        tmp_path,
+        lambda n, b, m: task_vectors(b, [m[1], m[5]], (0.8, 0.35), "random", seed=len(n)),
+        relative=lambda tuned: trained(root(1), 31, size),
+    )
+    assert found is not None
+    assert (set(found.parents), found.base) == ({2, 6}, 0)
+    assert "dare_linear" in found.method.split("|")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ingest.weights.merges.tensor_weights import fit_local_weights
+from ingest.weights.merges.by_tensor.tensor_weights import fit_local_weights
 from tests.support.near_models import near_models, related
 
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags
+from ingest.weights.merges.by_tensor.tensor_weights import LocalFit
 from ingest.weights.merges.linear import classify_weights
 from ingest.weights.merges.merge import Merge
 from ingest.weights.merges.near_models import NearModels
-from ingest.weights.merges.tensor_weights import LocalFit
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.tensor_weights
@@ -162,10 +162,15 @@ def _from_base(fit: LocalFit, base: int) -> Recipe | None:
         if fit.grouping == "row":
             # Factors that all rows share are those of another merge, solved for one of its inputs.
             is_constant = _scatter(weights) < _LIMITS.row_weight_tolerance
-            return None if is_constant else Recipe("model_stock", np.median(weights, 0), parents, base, 1)
+            centre = np.median(weights, 0)
+            # A model of which most rows are the base's own has equal weights in these rows: none.
+            if is_constant or centre.min() < MERGE.min_weight:
+                return None
+            return Recipe("model_stock", centre, parents, base, 1)
         mean_cosine = _mean_cosine(_geometry(fit.products[known], parents, base)[1])
         expected = mean_cosine / (1 + (len(parents) - 1) * mean_cosine)
-        if np.median(np.abs(weights.mean(1) - expected)) < _LIMITS.model_stock_tolerance:
+        is_stock = np.median(np.abs(weights.mean(1) - expected)) < _LIMITS.model_stock_tolerance
+        if is_stock and weights.mean(0).min() > MERGE.min_weight:
             return Recipe("model_stock", weights.mean(0), parents, base, 0.5)
         return None
     if fit.grouping == "row" or (weights.mean(0) < MERGE.min_weight).any():

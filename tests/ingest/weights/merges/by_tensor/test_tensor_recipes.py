@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.merges.tensor_recipes import arc_fractions
+from ingest.weights.merges.by_tensor.tensor_recipes import arc_fractions, recipe_of
+from ingest.weights.merges.by_tensor.tensor_weights import LocalFit
 from tests.support.changes import merged, slerp
 from tests.support.families import trained
 from tests.support.mergekit import model_stock, multislerp, nuslerp
@@ -60,3 +61,14 @@ def test_fractions_of_slerp_are_read_back(tmp_path: Path) -> None:
 def test_a_fine_tune_of_a_merge_of_this_kind_is_none(tmp_path: Path, seed: int, dtype: str) -> None:
     """Training moves each element, and no weights of tensors make up for it."""
     assert merged(tmp_path, lambda n, b, m: trained({n: nuslerp(m[0], m[1], 0.3, b)}, seed, 0.05)[n], dtype) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.45])
+def test_rows_of_which_most_are_anothers_own_are_no_merge(share: float) -> None:
+    """Weights of zero in most rows are equal, as those of Model Stock by rows are."""
+    weights = np.zeros((400, 3))
+    some = np.random.default_rng(1).random(400) < share
+    weights[some, :2] = np.random.default_rng(2).uniform(0.1, 0.3, (int(some.sum()), 1))
+    weights[:, 2] = 1 - weights.sum(1)
+    fit = LocalFit((0, 1, 2), False, weights, 1.0, 0.01, "row", np.tile(np.eye(4), (400, 1, 1)))
+    assert recipe_of(fit) is None

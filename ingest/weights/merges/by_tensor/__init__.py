@@ -1,0 +1,1 @@
+"""Merges whose weights differ from tensor to tensor, or that only some tensors show."""
