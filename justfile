@@ -87,7 +87,7 @@ fuzz SECONDS="50" *TARGETS:
     python -m benchmarks.fuzz --seconds {{ SECONDS }} {{ TARGETS }}
 
 # Read inputs that are led by the lines they reach, SECONDS for each TARGET; what reaches new ones is kept in fuzz-corpus/
-fuzz-guided SECONDS="60" *TARGETS="records cards arrays licences suppressions parameters lists safetensors configurations gguf onnx":
+fuzz-guided SECONDS="60" *TARGETS="records cards arrays licences toml suppressions parameters lists listing modules safetensors configurations gguf onnx":
     for target in {{ TARGETS }}; do python -m benchmarks.guided_fuzz "$target" --seconds {{ SECONDS }}; done
 
 # Set the version in pyproject.toml and CITATION.cff

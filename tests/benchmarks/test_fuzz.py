@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.fuzz import TARGETS, FuzzReport, _Uncaught, fuzz, mutated
 
-FEWER = {"parquet": 20, "configurations": 100}
-"""Inputs of targets that take long: each bad Parquet file costs a process, and each configuration opens four models."""
+FEWER = {"parquet": 20, "configurations": 100, "listing": 100, "modules": 100}
+"""Inputs of targets that take long: a bad Parquet file costs a process, others open several models or write a file."""
 
 
 @pytest.mark.slow
