@@ -4,8 +4,8 @@
 
 Each zoo is charted with dates and without. `--view alone` charts each model among a small core family and its own
 ancestors only. `--leave-out` removes models, and counts what is right then (`benchmarks.zoo.views`). Printed by zoo:
-precision, recall and F1 of typed edges, and the ECE of all guesses. Then come the edges at .9 and more that are right,
-and models by what was said of them. Then the same by kind.
+precision, recall and F1 of typed edges, and the ECE of all guesses, next to what few edges would leave by chance. Then
+come the edges at .9 and more that are right, and models by what was said of them. Then the same by kind.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 
 HIGH = 0.9
+CHANCE_DRAWS = 200
 VERDICTS = ("right", "part", "missed", "wrong", "not read")
 
 
@@ -70,11 +71,19 @@ class Found:
         table = np.array(self.guessed.confidence, float).reshape(-1, 2)
         return calibration_error(table[:, 0], table[:, 1], 10)
 
+    @property
+    def chance_ece(self) -> float:
+        """ECE to be expected of these confidences if they were calibrated: few edges leave some (arXiv 2012.08668)."""
+        confidence = np.array(self.guessed.confidence, float).reshape(-1, 2)[:, 0]
+        drawn = np.random.default_rng(0).random((CHANCE_DRAWS, len(confidence))) < confidence
+        return float(np.mean([calibration_error(confidence, each, 10) for each in drawn]))
+
     def as_row(self) -> dict[str, Any]:
         """Return the figures by name."""
         right, grouped, wanted = self.pairs
         return {
             "precision": self.charted.precision, "recall": self.charted.recall, "f1": self.charted.f1, "ece": self.ece,
+            "chance_ece": self.chance_ece,
             "high_right": self.high[0], "high_right_or_ancestor": self.high[1], "high": self.high[2],
             "verdicts": self.verdicts, "kinds": self.kinds, "kept": self.kept[1], "kept_of": self.kept[0],
             "sibling_f1": 2 * right / max(grouped + wanted, 1), "sibling_pairs": wanted,
@@ -97,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = []
     every: dict[str, list[Found]] = defaultdict(list)
     print(
-        f"{'zoo':16} {'models':>6}  with dates: P    R    F1  without: F1   ECE  at .9: right   {', '.join(VERDICTS)}"
+        f"{'zoo':16} {'models':>6}  with dates: P    R    F1  without: F1   ECE (by chance)  at .9: right   "
+        f"{', '.join(VERDICTS)}"
     )
     with local_executor(many=len(options.zoos) > 1) as pool:
         jobs = [pool.submit(_score_zoo, zoo, options.view, options.leave_out, options.seed) for zoo in options.zoos]
@@ -206,7 +216,8 @@ def _line(name: str, found: Mapping[str, Found]) -> str:
     counts = ", ".join(f"{dated.verdicts[verdict]}" for verdict in VERDICTS)
     return (
         f"{name:16} {models:6}         {charted.precision:.2f} {charted.recall:.2f} {charted.f1:.2f}"
-        f"         {other.charted.f1:.2f}  {dated.ece:.2f} {dated.high[0]:6} of {dated.high[2]:4}   {counts}"
+        f"         {other.charted.f1:.2f}  {dated.ece:.2f} ({dated.chance_ece:.2f})    "
+        f"{dated.high[0]:6} of {dated.high[2]:4}   {counts}"
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atlas_db.core.terms import Relation
 from benchmarks import families
-from benchmarks.zoo.score import prints_of, read_truth, score
+from benchmarks.zoo.score import Score, prints_of, read_truth, score
 from benchmarks.zoo.views import common_origins
 from ingest.weights.chart import chart
 from ingest.weights.tree.edge import Edge
@@ -64,6 +65,13 @@ def test_a_whole_family_is_scored_with_and_without_dates(zoo: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert "tiny-1" in shown
     assert "cast_bf16" in shown
+
+
+@pytest.mark.parametrize(("edges", "least", "most"), [(20, 0.06, 0.2), (20_000, 0.0, 0.01)])
+def test_few_edges_leave_an_error_of_calibration_by_chance(edges: int, least: float, most: float) -> None:
+    confidence = np.random.default_rng(1).uniform(0.5, 1, edges).tolist()
+    guessed = Score(confidence=[(each, True) for each in confidence])
+    assert least < families.Found(Score(), guessed, {}, {}, [0, 0, 0]).chance_ece < most
 
 
 @pytest.mark.slow
