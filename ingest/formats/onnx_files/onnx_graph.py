@@ -30,7 +30,7 @@ _DTYPES = {
 """Types of onnx (TensorProto.DataType) whose elements take whole bytes, by the names that safetensors has."""
 MAX_NODES = 2**20
 MAX_NUMBERS = 2**20
-"""Bytes of whole numbers that are kept: zero points."""
+"""Whole numbers that are kept of all initializers, and bytes of those of one: zero points."""
 _MAX_DIMS = MAX_SIDES * MAX_VARINT
 """Bytes of the sides of a tensor, at most."""
 _MAX_DIGITS = 19
@@ -100,7 +100,7 @@ def read_graph(source: ByteSource, opened: Callable[[str], ByteSource]) -> OnnxG
         WeightsError: It is no ONNX file, is cut short, names a file outside of its folder, or lies about sizes.
     """
     file = ProtobufFile(source)
-    graph = OnnxGraph([], {})
+    graph, kept = OnnxGraph([], {}), 0
     for part in file.fields(0, source.size):
         if part.number == _MODEL_GRAPH:
             for field in file.fields(part.start, part.stop):
@@ -108,6 +108,9 @@ def read_graph(source: ByteSource, opened: Callable[[str], ByteSource]) -> OnnxG
                     graph.nodes.append(_node(file, field))
                 elif field.number == _GRAPH_INITIALIZER and len(graph.initializers) < MAX_NODES:
                     found = _initializer(file, field, opened)
+                    if kept + len(found.numbers) > MAX_NUMBERS:  # then it is as one of a type that is not read
+                        found = found._replace(dtype="", numbers=())
+                    kept += len(found.numbers)
                     graph.initializers[found.name] = found
     if not graph.nodes:
         raise WeightsError(source.name, "has no graph of ONNX")
@@ -158,7 +161,7 @@ def _initializer(file: ProtobufFile, message: Field, opened: Callable[[str], Byt
             if field.stop - field.start > _MAX_DIMS or len(shape) > MAX_SIDES:
                 raise WeightsError(file.source.name, f"has a tensor of more than {MAX_SIDES} sides")
             shape += file.numbers(field)
-        elif field.number == _TENSOR_INTEGERS and field.stop - field.start <= MAX_NUMBERS:
+        elif field.number == _TENSOR_INTEGERS and field.stop - field.start + len(numbers) <= MAX_NUMBERS:
             numbers += [number - 2**64 if number >= 2**63 else number for number in file.numbers(field)]
         elif field.number in (_TENSOR_RAW, _TENSOR_FLOATS):
             data = field.start, field.stop

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from atlas_db.core.arrays import Bytes, Floats, Integers
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.scale_blocks import ScaleBlocks, group_of
 from ingest.formats.quantized.small_floats import E2M1, as_exponents
@@ -166,7 +167,7 @@ def _zero_points(
         return lambda wanted: plain.spread(plain.read(wanted)) + middle
     words = tensor.shape[0] if len(tensor.shape) == 2 and tensor.shape[1] == scales.groups else 0
     if _words_fit(rows, bits, words) is None:
-        raise UnreadableTensorError(f"zero points of the shape {list(tensor.shape)}, which do not fit")
+        raise UnreadableTensorError(f"zero points of the shape {shown(list(tensor.shape))}, which do not fit")
     whole = _words_fit(rows, bits, words)
 
     def read(wanted: Integers) -> Floats:

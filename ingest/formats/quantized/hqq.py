@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -125,7 +126,7 @@ def _grid(codes: StoredTensor, packing: _Packing, elements: int, *, across: bool
             height, parts = elements // width, words // width
             if -(-height // packing.codes) == parts:
                 return _Grid(codes, packing, words, width, across)
-    raise UnreadableTensorError(f"codes of HQQ, {list(tensor.shape)} words for {elements} elements")
+    raise UnreadableTensorError(f"codes of HQQ, {shown(list(tensor.shape))} words for {elements} elements")
 
 
 def _of_groups(part: StoredTensor, group: Integers) -> Floats:

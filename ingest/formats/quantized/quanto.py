@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.quantized.scale_blocks import ScaleBlocks
 from ingest.formats.quantized.stored_tensors import (
@@ -53,7 +54,7 @@ def _rows(name: str, base: str, scale: StoredTensor, stored: StoredTensors) -> M
     codes = stored.tensors[name]
     dtype, shape = codes[1].dtype, codes[1].shape
     if dtype not in _WHOLE_BYTES or len(shape) < 2:
-        raise UnreadableTensorError(f"codes of quanto of the type {dtype} and the shape {list(shape)}")
+        raise UnreadableTensorError(f"codes of quanto of the type {dtype} and the shape {shown(list(shape))}")
     rows, columns = matrix_shape(shape)
     scales = ScaleBlocks(scale, rows, columns, (rows // shape[0], None))
     if scales.groups != 1:

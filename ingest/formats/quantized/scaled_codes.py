@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.scale_blocks import ScaleBlocks, block_of, group_of
 from ingest.formats.quantized.small_floats import E2M1, as_exponents
@@ -142,7 +143,7 @@ def _pairs(name: str, codes: StoredTensor, scale: StoredTensor) -> Matrix:
 def _two_a_byte(codes: StoredTensor, values: Callable[[Integers], Floats]) -> tuple[int, Callable[[Integers], Floats]]:
     """Return the columns of a matrix of two codes a byte, and a function of rows to the values of their codes."""
     if len(codes[1].shape) != 2:
-        raise UnreadableTensorError(f"U8 of the shape {list(codes[1].shape)}, with scales")
+        raise UnreadableTensorError(f"U8 of the shape {shown(list(codes[1].shape))}, with scales")
     width = codes[1].shape[1]
     return width * 2, lambda wanted: values(bit_fields(read_row_bytes(codes, wanted, width), 4))
 

@@ -90,6 +90,18 @@ def test_sides_are_bounded_before_their_product_is_taken(tmp_path: Path, sides: 
         graph_of(tmp_path / "model.onnx")
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(5, "ab"), (4, "ab"), (3, "a"), (1, "")])
+def test_the_whole_numbers_of_all_initializers_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, kept: str
+) -> None:
+    parts = [b"\x08\x02\x10\x03" + message(5, b"\x01\x02") + message(8, name) for name in (b"a", b"b")]
+    graph = message(1, message(4, b"Add")) + b"".join(message(5, part) for part in parts)
+    (tmp_path / "model.onnx").write_bytes(message(7, graph))
+    monkeypatch.setattr(onnx_graph, "MAX_NUMBERS", limit)
+    found = graph_of(tmp_path / "model.onnx").initializers
+    assert {name: each.numbers for name, each in found.items() if each.dtype} == dict.fromkeys(kept, (1, 2))
+
+
 @pytest.mark.parametrize("file", sorted(DATA.glob("*.onnx")), ids=lambda file: file.stem)
 def test_damaged_files_are_refused_or_read_as_what_they_say(tmp_path: Path, file: Path) -> None:
     data = file.read_bytes()
