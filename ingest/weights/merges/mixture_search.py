@@ -7,7 +7,7 @@ names the parents. Parents are fitted alone first, then the best of them togethe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -104,12 +104,13 @@ def find_nearswap(near: NearModels, swapped: Sequence[int]) -> Merge | None:
         swapped: Places of models that many elements are equal to.
     """
     thin = near.thinned(_LIMITS.search_elements)
-    found = (_nearswap_to(near, thin, other) for other in swapped[: _LIMITS.max_bases])
-    return next((merge for merge in found if merge is not None), None)
+    found = [merge for other in swapped[: _LIMITS.max_bases] for merge in _nearswaps_to(near, thin, other)]
+    # A merge of a parent has many of its elements, too.
+    return max(found, key=lambda merge: merge.explained, default=None)
 
 
-def _nearswap_to(near: NearModels, thin: NearModels, other: int) -> Merge | None:
-    """Return the NearSwap of some model with another one, None where there is none.
+def _nearswaps_to(near: NearModels, thin: NearModels, other: int) -> Iterator[Merge]:
+    """Yield the NearSwaps of some model with another one that explain a model.
 
     Args:
         near: The model and the models near it.
@@ -123,8 +124,7 @@ def _nearswap_to(near: NearModels, thin: NearModels, other: int) -> Merge | None
         if explained > _LIMITS.min_explained:
             share = float(equal_shares(near)[other])
             rows = (near.rows[first], near.rows[other])
-            return Merge(rows, (1 - share, share), None, "nearswap", 0.0, explained, 1.0)
-    return None
+            yield Merge(rows, (1 - share, share), None, "nearswap", 0.0, explained, 1.0)
 
 
 def _steps_explained(near: NearModels, first: int, other: int) -> float:

@@ -322,7 +322,8 @@ def _prefer_unmerged_inputs(given: _MergeInput, merges: dict[int, Merge], inputs
             continue
         other = _merge_unless_copy(given, row, [each for each in unmerged if each != row])
         most = merge.complexity + len(merge.inputs)
-        if other is not None and other.complexity + len(other.inputs) <= most:
+        explains_less = other is not None and other.explained < merge.explained - _LIMITS.share_tolerance
+        if other is not None and not explains_less and other.complexity + len(other.inputs) <= most:
             merges[row] = other
 
 

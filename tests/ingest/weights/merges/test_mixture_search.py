@@ -104,3 +104,14 @@ def test_a_parent_that_was_hardly_trained_moves_no_factor_of_the_other(tmp_path:
     assert found is not None
     assert (set(found.parents), found.base) == ({2, 6}, 0)
     assert "dare_linear" in found.method.split("|")
+
+
+def test_nearswap_towards_a_merge_is_not_towards_the_merges_own_parent(tmp_path: Path) -> None:
+    """A merge that has most elements of a parent is itself the model that elements are moved to."""
+
+    def fused(tuned: list[Weights]) -> Weights:
+        return {name: arcee_fusion(tuned[1][name], tuned[3][name]) for name in tuned[0]}
+
+    found = merged(tmp_path, lambda n, b, m: nearswap(m[2], m[5], 0.002), relative=fused)
+    assert found is not None
+    assert (found.method, set(found.parents)) == ("nearswap", {3, 6})
