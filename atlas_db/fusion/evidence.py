@@ -139,9 +139,11 @@ class MergeEvidence(Evidence, frozen=True, tag="merge"):
 
     Attributes:
         method: Its name in mergekit, as linear or model_stock. Several have a bar between them, where the weights do
-            not separate them. dare stands for DARE, linear or TIES, of a quantized merge.
-        weight: Weight of this parent.
-        residual: What the fit leaves over, over the distance to the nearest model.
+            not separate them. dare stands for DARE, linear or TIES, of a quantized merge. moe is a mixture of experts,
+            partial_linear a linear merge that some tensors show.
+        weight: Weight of this parent; of a mixture of experts its share of them.
+        residual: What the fit leaves over, over the distance to the nearest model. Where some tensors show the merge,
+            the share of elements in the others.
         base: Model that the task vectors start from, empty where the method has none.
     """
 
