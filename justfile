@@ -10,6 +10,9 @@ parallel := "--dist loadgroup --no-loadscope-reorder"
 # Threads of numeric libraries that wait by spinning would take the time of the other processes
 calm := "OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1"
 
+# Fuzzing with one seed mutates alike each time: `just seed=2 fuzz`
+seed := "1"
+
 _default:
     @just --list --unsorted
 
@@ -84,11 +87,19 @@ bench:
 
 # Read mutated inputs, SECONDS for each reader of foreign text; what a reader does not name is kept in fuzz-found/
 fuzz SECONDS="50" *TARGETS:
-    python -m benchmarks.fuzz --seconds {{ SECONDS }} {{ TARGETS }}
+    python -m benchmarks.fuzz --seconds {{ SECONDS }} --seed {{ seed }} {{ TARGETS }}
 
 # Read inputs that are led by the lines they reach, SECONDS for each TARGET; what reaches new ones is kept in fuzz-corpus/
 fuzz-guided SECONDS="60" *TARGETS="records cards arrays licences toml suppressions parameters lists listing modules safetensors configurations gguf onnx":
-    for target in {{ TARGETS }}; do python -m benchmarks.guided_fuzz "$target" --seconds {{ SECONDS }}; done
+    failed=0; for target in {{ TARGETS }}; do python -m benchmarks.guided_fuzz "$target" --seconds {{ SECONDS }} --seed {{ seed }} || failed=1; done; exit $failed
+
+# Five minutes of fuzzing, shared by all targets of both kinds, with other inputs each day
+fuzz-nightly SECONDS="300":
+    failed=0; for kind in fuzz fuzz-guided; do {{ just_executable() }} seed=$(date +%Y%m%d) "$kind" $(({{ SECONDS }} / 29)) || failed=1; done; exit $failed
+
+# Keep the fewest small inputs of fuzz-corpus/ that reach what all of it reaches, for the next guided fuzzing
+fuzz-keep *TARGETS:
+    python -m benchmarks.fuzz_seeds {{ TARGETS }}
 
 # Set the version in pyproject.toml and CITATION.cff
 version VERSION:

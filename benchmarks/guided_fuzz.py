@@ -2,7 +2,7 @@
 
 `python -m benchmarks.guided_fuzz records --seconds 60` keeps what reaches new lines in `fuzz-corpus/records`, and
 starts from it the next time. An exception that is none of the reader's ends it; its input lies in `fuzz-found`.
-`benchmarks/fuzz.py` has the readers and their first inputs.
+`benchmarks/fuzz.py` has the readers and their first inputs, `benchmarks/fuzz_seeds.py` those that were kept.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import atheris
 with atheris.instrument_imports(include=["atlas_db", "ingest", "cypher"]):
     from atlas_db.core.errors import AtlasError
     from benchmarks.fuzz import TARGETS, is_named
+    from benchmarks.fuzz_seeds import read_seeds
 
 MAX_BYTES = 4096
 """Bytes of an input, at most."""
 
 
 def keep_seeds(name: str, corpus: Path) -> None:
-    """Write the first inputs of a reader into its corpus, each under its digest, as libFuzzer names them."""
+    """Write first and kept inputs of a reader into its corpus, each under its digest, as libFuzzer names them."""
     corpus.mkdir(parents=True, exist_ok=True)
-    for seed in TARGETS[name][0]:
+    for seed in (*TARGETS[name][0], *read_seeds(name)):
         (corpus / hashlib.sha1(seed, usedforsecurity=False).hexdigest()).write_bytes(seed)
 
 
