@@ -9,7 +9,6 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path, user_data_path, user_state_path
 
-from atlas_db.core.decoding import MalformedError, read_toml
 from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.files import reason_of
 from atlas_db.core.terms import SOFTWARE
@@ -104,6 +103,8 @@ def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | No
 
 
 def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
+    from atlas_db.core.decoding import MalformedError, read_toml  # slow to import, and most homes have no such file
+
     try:
         values = read_toml(file, dict[str, object])
     except (OSError, MalformedError) as error:

@@ -4,7 +4,8 @@
 // columns: id, licenses
 MATCH (m:Model)-[r:HAS_LICENSE {source: 'declared'}]->(l:License)
 WHERE r.valid_to IS NULL
-WITH m.id AS id, count(l) AS n, collect(l.id) AS licenses
+WITH m.id AS id, l.id AS license ORDER BY license
+WITH id, count(license) AS n, collect(license) AS licenses
 WHERE n > 1
 RETURN id, licenses
 ORDER BY id
