@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from atlas_db.core.decoding import key_text
+from atlas_db.core.safe_text import cut
 
 MAX_FRONT_MATTER = 2**20
 TEMPLATES = {
@@ -49,15 +50,23 @@ by hand, so shares of templates are lower bounds.
 _TAG = "tag:yaml.org,2002:"
 MAX_NODES = 2**17
 """Bound on the nodes of front matter with its aliases written out."""
+MAX_CHARACTERS = 2**22
+"""Bound on the characters of its texts, with its aliases written out."""
 MAX_DEPTH = 200
 """Bound on the lists and mappings inside each other. The C loader calls itself for each, on a stack without a bound."""
 MAX_DIRECTIVES = 8
 """Bound on lines that begin with `%`: the time that the loader takes grows with the square of their number."""
-_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
-_SHALLOW_BRACKETS, _SHALLOW_INDENT, _FEW_ENTRIES = 50, 75, 20_000
-# A bracket opens one level; a column of the margin holds a mapping and a list at most. So what stays below these
-# numbers is at most 50 + 2 * 75 levels deep, and needs no count of its events.
-_DEEP_INDENT = re.compile(rf"^[ ?:-]{{{_SHALLOW_INDENT}}}", re.MULTILINE)
+MAX_DIRECTIVE = 80
+"""Bound on the characters of such a line: the loader writes out what it says in each tag that uses it."""
+_LINE = r"(?:\A|[\r\n\x85\u2028\u2029])\ufeff?"
+"""Where a line begins by YAML 1.1, which has five characters that end one."""
+_DIRECTIVE = re.compile(rf"{_LINE}(%[^\r\n\x85\u2028\u2029]*)")
+_SHALLOW_BRACKETS, _SHALLOW_INDENT, _FEW_ENTRIES = 25, 75, 40_000
+# A bracket opens two levels at most, a list and a mapping of one pair. A column of the margin holds a mapping and a
+# list at most. So what stays below these numbers is at most 2 * 25 + 2 * 75 levels deep.
+_DEEP_INDENT = re.compile(rf"{_LINE}[ ?:-]{{{_SHALLOW_INDENT}}}")
+# Each of these characters begins three nodes at most: a collection, and two texts that are empty.
+_ENTRY_MARKS = ("\n", "\r", "\x85", "\u2028", "\u2029", ",", "-", "?", ":", "[", "{")
 # Both fences are lines of three dashes, as in huggingface_hub: blanks may follow the second one only.
 _FRONT_MATTER = re.compile(r"\A\s*---(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\n|\Z)", re.DOTALL)
 _ESCAPED_PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -173,15 +182,15 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
         loader = _StringLoader(text)
         try:
             node = loader.get_single_node()
-            if "*" in text and node is not None and _expanded_nodes(node) > MAX_NODES:
-                return {}, f"front matter has more than {MAX_NODES} nodes with its aliases written out"
+            if "*" in text and node is not None and (problem := _alias_excess(node)):
+                return {}, problem
             data = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
-        return {}, f"front matter is not YAML{where}: {getattr(error, 'problem', None) or error}"
+        return {}, f"front matter is not YAML{where}: {cut(str(getattr(error, 'problem', None) or error))}"
     if data is None:
         return {}, ""
     if not isinstance(data, dict):
@@ -204,10 +213,11 @@ def value_lines(text: str) -> dict[str, dict[str, int]]:
         return {}
     before = text[: len(text) - len(below)]
     first = before.count("\n", 0, before.index(front)) + 1
+    front = front.replace("\t", "  ")
     try:
         if _excess(front):
             return {}
-        loader = _StringLoader(front.replace("\t", "  "))
+        loader = _StringLoader(front)
         try:
             node = loader.get_single_node()
         finally:
@@ -229,10 +239,13 @@ def _excess(text: str) -> str:
     Raises:
         YAMLError: It is not YAML.
     """
-    if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+    directives = _DIRECTIVE.findall(text)
+    if len(directives) > MAX_DIRECTIVES:
         return f"front matter has more than {MAX_DIRECTIVES} directives"
+    if any(len(each) > MAX_DIRECTIVE for each in directives):
+        return f"front matter has a directive of more than {MAX_DIRECTIVE} characters"
     flat = text.count("[") + text.count("{") <= _SHALLOW_BRACKETS and not _DEEP_INDENT.search(text)
-    if flat and text.count("\n") + text.count(",") <= _FEW_ENTRIES:
+    if flat and sum(map(text.count, _ENTRY_MARKS)) <= _FEW_ENTRIES:
         return ""
     depth = nodes = 0
     loader = _StringLoader(text)
@@ -255,17 +268,38 @@ def _joined_pair(pair: re.Match[str]) -> str:
     return bytes.fromhex(pair.group(1) + pair.group(2)).decode("utf-16-be")
 
 
-def _expanded_nodes(node: yaml.Node, sizes: dict[int, float] | None = None) -> float:
-    """Count the nodes of a document with its aliases written out: infinite where a node is inside itself.
+def _alias_excess(node: yaml.Node) -> str:
+    """Return which bound a document exceeds with its aliases written out; empty where none.
 
-    A small text with aliases of aliases can stand for billions of nodes, and whatever walks over them all would never
-    end. Each node is visited once here.
+    A small text with aliases of aliases can stand for billions of nodes, or of copies of a long text, and whatever
+    walks over them all would never end.
     """
-    sizes = {} if sizes is None else sizes
+    nodes, characters = _written_out(node, {})
+    if nodes > MAX_NODES:
+        return f"front matter has more than {MAX_NODES} nodes with its aliases written out"
+    if characters > MAX_CHARACTERS:
+        return f"front matter has more than {MAX_CHARACTERS} characters with its aliases written out"
+    return ""
+
+
+def _written_out(node: yaml.Node, sizes: dict[int, tuple[float, float]]) -> tuple[float, float]:
+    """Count the nodes of a document and the characters of its texts: infinite where a node is inside itself.
+
+    Each node is visited once.
+
+    Args:
+        node: The document.
+        sizes: What is known of nodes, by their address in memory.
+    """
     if (known := sizes.get(id(node))) is not None:
         return known
-    sizes[id(node)] = math.inf  # until it is counted: only an alias inside itself sees this
-    inner = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
-    own = [] if isinstance(node, yaml.ScalarNode) else inner
-    sizes[id(node)] = 1 + sum(_expanded_nodes(each, sizes) for each in own)
-    return sizes[id(node)]
+    sizes[id(node)] = math.inf, math.inf  # until it is counted: only an alias inside itself sees this
+    nodes, characters = 1.0, 0.0
+    if isinstance(node, yaml.ScalarNode):
+        characters = len(node.value)
+    else:
+        inner = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
+        for more, longer in [_written_out(each, sizes) for each in inner]:
+            nodes, characters = nodes + more, characters + longer
+    sizes[id(node)] = nodes, characters
+    return nodes, characters

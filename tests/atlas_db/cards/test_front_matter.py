@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_db.cards import front_matter
-from atlas_db.cards.front_matter import MAX_DEPTH, parse_card, parse_yaml, split_card
+from atlas_db.cards.front_matter import MAX_DEPTH, parse_card, parse_yaml, split_card, value_lines
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,40 @@ def test_the_number_of_nodes_is_bounded(text: str) -> None:
     assert parse_yaml(text) == ({}, "front matter has more than 131072 nodes")
 
 
+def test_nodes_are_bounded_that_no_line_and_no_comma_begins() -> None:
+    assert parse_yaml(("- " * 36 + "b\n") * 4000)[1] == "front matter has more than 131072 nodes"
+
+
 def test_directives_are_bounded() -> None:
     assert "directives" in parse_yaml("".join(f"%TAG !e{n}! x\n" for n in range(9)) + "---\na: b")[1]
+    long = f"%TAG !e! {'x' * front_matter.MAX_DIRECTIVE}\n---\na: b"
+    assert parse_yaml(long)[1] == "front matter has a directive of more than 80 characters"
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029"])
+def test_bounds_hold_whichever_character_ends_a_line(ends: str) -> None:
+    deep = f"a: b{ends}c:{ends}{'- ' * 201}d"
+    assert "nested more than" in parse_yaml(deep)[1]
+    assert "nested more than" in parse_yaml(deep.replace(f"c:{ends}", f"c:{ends}\ufeff"))[1]
+    assert "directives" in parse_yaml(f"%YAML 1.1{ends}" * 9 + f"---{ends}a: b")[1]
+    assert "nodes" in parse_yaml(f"a:{ends}" + f"- b{ends}" * 2**17)[1]
+
+
+def test_lines_of_values_have_the_same_bounds() -> None:
+    assert value_lines("---\na: b\n---\n") == {"a": {"": 2, "b": 2}}
+    for blank in " \t":
+        assert value_lines(f"---\na:\n{f'-{blank}' * 201}b\n---\n") == {}
+
+
+def test_texts_of_aliases_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"a: &a {'b' * 50}\nc: [*a, *a, *a]"
+    assert parse_yaml(text)[1] == ""
+    monkeypatch.setattr(front_matter, "MAX_CHARACTERS", 199)
+    assert parse_yaml(text)[1] == "front matter has more than 199 characters with its aliases written out"
+
+
+def test_a_problem_shows_a_part_of_a_long_text() -> None:
+    assert len(parse_yaml(f"a: !<{'b' * 9000}> c")[1]) < 200
 
 
 @pytest.mark.parametrize(
