@@ -25,6 +25,8 @@ from license_expression import (
 
 from atlas_db.catalogue.loader import LicenseFamily, catalogue
 
+MAX_LENGTH = 4096
+"""Characters of an expression, at most."""
 _URL = re.compile(r"(?:https?://|www\.)[^\s,;()]+")
 _QUOTES = re.compile(r"""['"`]""")
 _LATER = re.compile(r"(?:\+|-or-later)$")
@@ -85,9 +87,9 @@ def parse_expression(text: str) -> Expression | None:
         text: Licence as declared. Capital letters do not matter, but a LicenseRef of `spdx` has those written.
 
     Returns:
-        None where it is no expression, or no part of it is known to the catalogue or the SPDX list.
+        None where it is no expression, too long for one, or no part of it is known to the catalogue or the SPDX list.
     """
-    found = _parsed(_plain(text))
+    found = _parsed(_plain(text)) if len(text) <= MAX_LENGTH else None
     if found is None or found.spdx is None or _REFERENCE not in text.lower():
         return found
     return replace(found, spdx=_REFERENCES.sub(partial(_as_written, text), found.spdx))

@@ -25,8 +25,10 @@ from atlas_db.core.decoding import prepared
 FILE = "texts.jsonl"
 ANCHOR_WORDS = 8
 """Words at the start of a text whose digest finds the places to compare."""
+_SPACE = re.compile(r"\s+")
+# White space is looked at in runs of one character, and no line's beginning in another line: it takes linear time.
 _COPYRIGHT = re.compile(
-    r"^\W*(?:copyright\s*(?:\(c\)|©|[\[<{]|\d{4}|by\b)|\(c\)\s|©|all rights reserved\W*$).*$",
+    r"^[^\w\n]*(?:copyright\s*(?:\(c\)|©|[\[<{]|\d{4}|by\b)|\(c\)\s|©|all rights reserved\W*$).*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _MARKER = re.compile(
@@ -58,7 +60,8 @@ class LicenseText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text that count, in lower case."""
-    plain = _MARKER.sub("", _COPYRIGHT.sub("", unicodedata.normalize("NFKC", text)))
+    lines = _SPACE.sub(lambda run: "\n" if "\n" in run[0] else " ", unicodedata.normalize("NFKC", text))
+    plain = _MARKER.sub("", _COPYRIGHT.sub("", lines))
     words = " ".join(_WORD.findall(plain.lower()))
     return _HOLDER.sub("neither holder nor contributors", words).split()
 

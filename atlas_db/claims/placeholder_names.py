@@ -8,7 +8,7 @@ from functools import lru_cache
 from atlas_db.claims.repository_ids import is_owned_id, plain_text, repository_name
 
 _TEMPLATE = re.compile(
-    r"\{\{.*|\{%.*|\{[\w .]*\}|<[^<>]*>|\$\{?\w+\}?|\[[^\[\]]*\]|%\w+%|_{2,}\w*_{2,}|x{3,}|[\W_]*|[0-9.]+", re.DOTALL
+    r"\{\{.*|\{%.*|\{[\w .]*\}|<[^<>]*>|\$\{?\w+\}?|\[[^\[\]]*\]|%\w+%|__\w*__|x{3,}|[\W_]*|[0-9.]+", re.DOTALL
 )
 _NO_MODEL = frozenset(
     {"none", "null", "nil", "nan", "na", "n a", "no", "not applicable", "not available", "non", "nope",

@@ -32,7 +32,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _TRAILING_WORDS = re.compile(r"(?: [(\[]| // | [—–] ).*$", re.DOTALL)
-_EMPHASIS = re.compile(r"^(\*{1,3}|_{1,3}|~~|`+)(.+)\1$", re.DOTALL)
+_EMPHASIS = re.compile(r"^(\*{1,3}|_{1,3}|~~|`{1,3})(.+)\1$", re.DOTALL)
 _SPACES = re.compile(r"[ \t\u00a0]+")
 _VIEWS = frozenset({"tree", "blob", "resolve", "raw", "commit", "commits", "discussions", "edit"})
 _KINDS = frozenset({"models", "datasets", "model", "dataset"})
@@ -45,7 +45,7 @@ _FILE_OR_STEP = re.compile(
 )
 _FOLDED = str.maketrans({"∕": "/", "⁄": "/", "‐": "-", "‑": "-", "‒": "-", "−": "-"})
 _QUOTES = "'\"`“”‘’«»‹›「」『』《》〈〉【】（）"
-_WORD_WITH_SLASH = re.compile(r"[^\s,;|()<>\[\]{}\"'`]+/[^\s,;|()<>\[\]{}\"'`]+")
+_WORD = re.compile(r"[^\s,;|()<>\[\]{}\"'`]+")
 
 
 def plain_text(text: str) -> str:
@@ -120,9 +120,8 @@ def _from_text(name: str) -> str:
     found = _from_address(bare)
     if is_repository_id(found) or " " not in bare:
         return found if is_repository_id(found) else name.rstrip("/")
-    inside = {
-        each for word in _WORD_WITH_SLASH.findall(bare) if is_owned_id(each := _from_address(word.rstrip(".,:)")))
-    }
+    with_slash = [word for word in _WORD.findall(bare) if "/" in word[1:-1]]
+    inside = {each for word in with_slash if is_owned_id(each := _from_address(word.rstrip(".,:)")))}
     # `and/or` and `w/o` are no ids; those of models nearly always have a digit or a hyphen.
     likely = [each for each in inside if re.search(r"[0-9-]", each) and len(each) > 4]
     return likely[0] if len(likely) == 1 else name.rstrip("/")

@@ -37,7 +37,10 @@ def cut(text: str) -> str:
 def shown(value: object) -> str:
     """Return a value as a message shows it, in at most 80 characters, a text in quotation marks."""
     # Of a long text only the beginning is written with its marks, so that the rest costs no time.
-    return cut(repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value))
+    try:
+        return cut(repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value))
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
 
 
 def spreadsheet_cell(value: Any) -> Any:  # noqa: ANN401

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from atlas_db.core.decoding import MalformedError, decode_json, decode_literal
+from atlas_db.core.decoding import MAX_LITERAL, MalformedError, decode_json, decode_literal
 from atlas_db.core.safe_text import shown
 from ingest.normalise.values import hub_date, iso_date
 
@@ -24,10 +24,11 @@ _NOT_A_TIME = -(2**63)
 _EPOCH = re.compile(r"-?\d{9,19}(?:\.\d*)?")
 # Epochs are told apart by size: 1e11 seconds are in the year 5138, 1e11 milliseconds in 1973.
 _EPOCH_UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
-_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+# A text without its end goes on to the end of all, and the repeats are possessive, so that this takes linear time.
+_QUOTED = r"""'(?:[^'\\]|\\.)*+(?:'|\Z)|"(?:[^"\\]|\\.)*+(?:"|\Z)"""
 _QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
 _FILE_NAME = re.compile(rf"""\brfilename['"]?\s*[=:]\s*({_QUOTED})""", re.DOTALL)
-_OBJECT_TEXT = re.compile(r"<.*>|[A-Z]\w*\(.*=.*\)", re.DOTALL)
+_OBJECT_TEXT = re.compile(r"<.*>|[A-Z]\w*\([^=]*=.*\)", re.DOTALL)
 _TOTAL = re.compile(r"\btotal=(\d+)")
 
 
@@ -145,7 +146,9 @@ def as_list(value: object) -> list[Any] | None:
 
 def _printed_strings(text: str) -> list[str]:
     """Return the strings in what numpy prints of an array: quoted, and without commas between them."""
-    if re.fullmatch(r"\[\s*\S.*\]", text.strip(), re.DOTALL) is None or "," in _QUOTED_STRING.sub("", text):
+    if len(text) > MAX_LITERAL or re.fullmatch(r"\[\s*\S.*\]", text.strip(), re.DOTALL) is None:
+        return []
+    if "," in _QUOTED_STRING.sub("", text):
         return []
     return [decode_literal(each) for each in _quoted_only(text, r"[\s\[\]]*")]
 
@@ -236,6 +239,8 @@ def _file_name(entry: object) -> str:
 
 def _printed_files(text: str) -> list[str]:
     """Return the names in what Python prints of files; none where one of them has no name."""
+    if len(text) > MAX_LITERAL:
+        return []
     names = [decode_literal(each) for each in _FILE_NAME.findall(text)]
     bare = _QUOTED_STRING.sub("", text)
     whole = len(names) == max(text.count("RepoSibling("), bare.count("{")) and "..." not in bare

@@ -20,7 +20,7 @@ from atlas_db.core.files import write_whole
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
 from ingest.hub.api_listing import EXPAND, HubClient, endpoint
-from ingest.hub.decode import decode_record
+from ingest.hub.decode import decode_one_of_many
 
 MAX_AGE_SECONDS = 86_400
 """Age up to which a kept answer is not requested again."""
@@ -80,7 +80,7 @@ class HubRecords:
         if kept.body is None:
             return None
         try:
-            return decode_record(msgspec.json.encode(kept.body), kind)
+            return decode_one_of_many(msgspec.json.encode(kept.body), kind)
         except RecordError as error:
             raise HubError(
                 f"the Hub's record of {identifier} cannot be read: {error.message}", hint="Report it"

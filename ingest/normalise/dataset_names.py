@@ -10,7 +10,11 @@ from atlas_db.claims.placeholder_names import names_no_model, words_of
 from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
 
 _PREFIX = re.compile(r"^datasets/", re.IGNORECASE)
-_SEPARATOR = re.compile(r"\s*[,;|\n]\s*")
+MAX_NAMES = 10_000
+"""Names that are read of one field."""
+MAX_LIST = 2**16
+"""Characters of a text that is read as a list of names."""
+_SEPARATOR = re.compile(r"[,;|\n]")
 _ID_KEYS = ("repo_id", "id", "repo_url", "url", "path", "name", "type")
 _NO_DATASET = frozenset(
     {"custom", "custom data", "custom dataset", "custom datasets", "own data", "own dataset", "my data", "my dataset",
@@ -31,14 +35,14 @@ def dataset_name(text: str) -> str:
 
 
 def dataset_names(value: Any) -> list[str]:  # noqa: ANN401
-    """Return the datasets that a field names, without repetition.
+    """Return the datasets that a field names, without repetition; of very many the first ones.
 
     Args:
         value: A text, which can name several; a list; or a mapping of one dataset, nested at will.
     """
     found: dict[str, None] = {}
     stack = [value]
-    while stack:
+    while stack and len(found) < MAX_NAMES:
         entry = stack.pop()
         if isinstance(entry, list):
             stack += reversed(entry)
@@ -51,7 +55,8 @@ def dataset_names(value: Any) -> list[str]:  # noqa: ANN401
 
 def _split(text: str) -> list[str]:
     """Return the datasets in a text: several where all of its pieces are ids or words for none."""
-    pieces = [dataset_name(piece) for piece in _SEPARATOR.split(text.strip()) if piece.strip()]
+    parts = _SEPARATOR.split(text) if len(text) <= MAX_LIST else []
+    pieces = [dataset_name(piece.strip()) for piece in parts if piece.strip()]
     if len(pieces) > 1 and all(not piece or is_repository_id(piece) for piece in pieces):
         return pieces
     return [dataset_name(text)]

@@ -6,15 +6,20 @@ import json
 import math
 import re
 import unicodedata
+from itertools import islice
 from typing import Any, NamedTuple
 
 from atlas_db.catalogue.addresses import is_address
 from atlas_db.catalogue.expressions import canonical_expression, has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.claims.parameters.declaration_parameters import DECLARATION
+from atlas_db.core.safe_text import cut, shown
 
 OTHER = "other"
-_SHOWN = 80
+MAX_LICENSES = 1024
+"""Licences that are read of one field."""
+MAX_LEVELS = 16
+"""Lists and mappings inside each other that are read of one field."""
 _NAME_KEYS = (
     "spdx_id", "spdx-id", "spdx", "id", "identifier", "license", "licence", "license_name", "name", "type", "title",
     "key", "url", "link", "license_link", "href", "text",
@@ -70,7 +75,7 @@ def card_licenses(
         owner: Owner of the repository. Some titles name the text of one owner only.
 
     Returns:
-        The licences in the order written, and what was unusual about their form, one sentence each. Confidence is .95
+        The licences in the order written, and what was unusual about their form, each sentence once. Confidence is .95
         for what a name or link means where the catalogue has it, otherwise .9.
     """
     remarks: list[str] = []
@@ -91,32 +96,41 @@ def card_licenses(
                 meant,
                 StatedLicense(meant, DECLARATION.known_license if known else DECLARATION.unknown_license, written),
             )
-    return list(found.values()), remarks
+    return list(found.values()), list(dict.fromkeys(remarks))
 
 
-def _texts(value: object, remarks: list[str]) -> list[str]:
+def _texts(value: object, remarks: list[str], level: int = 0) -> list[str]:
     """Return the texts in a field: strings, those in lists, and the name in each mapping."""
     if isinstance(value, str):
         return [value] if value.strip() else []
     if value is None or value is False or (isinstance(value, float) and math.isnan(value)):
         return []
+    if level > MAX_LEVELS:
+        remarks.append(f"license cannot be read: it is nested more than {MAX_LEVELS} levels deep")
+        return [shown(value)]
     if isinstance(value, (list, tuple)):
         if any(isinstance(each, (list, tuple)) for each in value):
             remarks.append("license is a list of lists: all in it are read")
-        return [text for each in value for text in _texts(each, remarks)]
+        if len(value) > MAX_LICENSES:
+            remarks.append(f"license is a list of {len(value):,}, of which {MAX_LICENSES:,} are read")
+        found = (text for each in value[:MAX_LICENSES] for text in _texts(each, remarks, level + 1))
+        return list(islice(found, MAX_LICENSES))
     if isinstance(value, dict):
         if not value:
             return []
         for key in _NAME_KEYS:
-            if found := _texts(value.get(key), []):
+            if named := _texts(value.get(key), [], level + 1):
                 remarks.append(f"license is a mapping: its {key} is read")
-                return found
+                return named
         keys = [key for key in value if isinstance(key, str) and has_terms(canonical_license_id(key))]
         if keys:
             remarks.append("license is a mapping: its keys are read")
             return keys
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    remarks.append(f"license cannot be read: {text[:_SHOWN]}")
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        text = shown(value)
+    remarks.append(f"license cannot be read: {cut(text)}")
     return [text]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.catalogue.expressions import canonical_expression, has_terms, parse_expression
+from atlas_db.catalogue.expressions import MAX_LENGTH, canonical_expression, has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
 
 
@@ -152,3 +152,10 @@ def test_the_canonical_text_means_the_same_again(text: str) -> None:
 def test_odd_brackets_are_no_expression_or_one(text: str) -> None:
     found = parse_expression(text)
     assert found is None or found.licenses()
+
+
+def test_the_length_is_bounded() -> None:
+    text = " or ".join(["mit", "isc"] * 200)
+    assert len(text) < MAX_LENGTH
+    assert canonical_expression(text) == "isc OR mit"
+    assert parse_expression(f"{text}{' ' * MAX_LENGTH}") is None

@@ -97,3 +97,10 @@ def test_the_time_for_a_file_grows_with_its_words_alone() -> None:
     began = time.process_time()
     assert found_in(text) == []
     assert time.process_time() - began < 120, "the square of the words would take seven minutes and more"
+
+
+@pytest.mark.parametrize("line", ["\n", "<\n", " \n", "* "])
+def test_lines_without_words_take_linear_time(line: str) -> None:
+    began = time.process_time()
+    assert words_of(line * 100_000 + "word") == ["word"]
+    assert time.process_time() - began < 10, "the square of the lines would take twenty minutes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from atlas_db.claims.hub_renames import HubRenames
@@ -56,3 +58,10 @@ def test_paths_are_no_renamed_owners() -> None:
     names = ["./river-7b", "./brook-7b", "./pond-7b"]
     index = MentionIndex(models, names)
     assert {index.resolve(name, "z/z", None).resolution for name in names} == {Resolution.ABSENT}
+
+
+def test_long_texts_take_linear_time() -> None:
+    began = time.process_time()
+    assert names_no_model("_" * 50_000 + "x__")
+    assert not names_no_model("_" * 50_000 + "x")
+    assert time.process_time() - began < 5, "the third power of the length would take days"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 from hypothesis import given
@@ -127,3 +129,14 @@ def test_any_text_gives_an_id_or_itself(text: str) -> None:
     assert is_repository_id(name) or len(name) <= 3 * len(plain_text(text))
     if is_repository_id(name):
         assert repository_name(name) == name
+
+
+@pytest.mark.parametrize("text", ["<" + "`" * 4000 + "x> y", "a b " + "1a" * 2000 + " x", "*" * 4000 + " x "])
+def test_no_text_takes_long(text: str) -> None:
+    began = time.process_time()
+    repository_name(text)
+    assert time.process_time() - began < 0.05
+
+
+def test_of_the_words_with_a_slash_inside_one_is_taken() -> None:
+    assert repository_name("made of acme/river-7b and /tmp or w/ care") == "acme/river-7b"

@@ -60,3 +60,10 @@ def test_a_value_in_a_message_is_short(value: object) -> None:
 
 def test_a_text_is_cut_where_it_is_too_long() -> None:
     assert (cut("a" * 80), cut("a" * 81)) == ("a" * 80, "a" * 77 + "...")
+
+
+def test_a_value_that_is_nested_too_deeply_is_named() -> None:
+    value: object = 1
+    for _ in range(100_000):
+        value = [value]
+    assert shown(value) == "a list that is nested too deeply"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -193,3 +194,21 @@ def test_no_bytes_break_the_reader_of_json(body: bytes) -> None:
         decode_json(body)
     except ValueError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("text", ["['a' " * 50_000, "['" + "a\\'" * 90_000, "['a'" + " " * 200_000 + "b]"])
+def test_texts_of_lists_that_do_not_end_take_linear_time(text: str) -> None:
+    began = time.process_time()
+    for read in (fields.as_list, fields.as_file_names):
+        with pytest.raises(ValueError, match="neither JSON nor a Python literal"):
+            read(text)
+    assert time.process_time() - began < 5, "the square of the length would take hours"
+
+
+def test_names_of_files_take_linear_time() -> None:
+    began = time.process_time()
+    assert fields.as_file_names([f"A({'=' * 200_000}"]) is not None
+    assert time.process_time() - began < 5
+    long = "[" + "RepoSibling(rfilename='a.txt') " * 40_000
+    with pytest.raises(ValueError, match="neither JSON"):
+        fields.as_file_names(long)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.hub.decode import decode_record
+from ingest.normalise import dataset_names as dataset_names_module
 from ingest.normalise.dataset_names import dataset_names
 
 NONE = [
@@ -50,3 +51,11 @@ def test_names_of_datasets(value: Any, names: list[str]) -> None:
     row = {"id": "a/b", "tags": [], "cardData": {"datasets": value}}
     found = decode_record(json.dumps(row).encode())
     assert [claim.value for claim in found.claims if claim.rel == "TRAINED_ON"] == names
+
+
+def test_the_number_of_names_and_the_length_of_a_list_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_names_module, "MAX_NAMES", 3)
+    assert dataset_names(["a/b", "a/c", "a/d", "a/e"]) == ["a/b", "a/c", "a/d"]
+    assert dataset_names("a/b ,a/c") == ["a/b", "a/c"]
+    monkeypatch.setattr(dataset_names_module, "MAX_LIST", 7)
+    assert dataset_names("a/b ,a/c") == ["a/b ,a/c"]

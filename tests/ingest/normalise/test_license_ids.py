@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.core.errors import RecordError
+from ingest.hub.decode import decode_record
 from ingest.normalise import license_ids
 
 
@@ -107,3 +111,28 @@ def test_properties_of_an_expression() -> None:
 def test_canonical_licenses_are_stable(text: str) -> None:
     once = license_ids.canonical_license_id(license_ids.normalise_license_id(text))
     assert license_ids.canonical_license_id(once) == once
+
+
+def test_depth_and_number_are_bounded() -> None:
+    deep: object = "mit"
+    for _ in range(license_ids.MAX_LEVELS + 2):
+        deep = [deep]
+    stated, remarks = license_ids.card_licenses(deep)
+    assert [each.confidence for each in stated] == [1.0]
+    assert "mit" not in stated[0].id.split(), "it is no licence of the catalogue"
+    assert remarks[-1] == "license cannot be read: it is nested more than 16 levels deep"
+    assert len(remarks) == 2, "each sentence stands once"
+    many = [f"l{number}" for number in range(license_ids.MAX_LICENSES + 1)]
+    for value in (many, [many, many]):
+        stated, remarks = license_ids.card_licenses(value)
+        assert len(stated) == license_ids.MAX_LICENSES
+        assert "license is a list of 1,025, of which 1,024 are read" in remarks
+
+
+@pytest.mark.parametrize("levels", range(900, 1000, 9))
+def test_no_depth_that_json_has_ends_a_record(levels: int) -> None:
+    for opened, closed in ("[]", ('{"a":', "}"), ('{"name":', "}")):
+        text = f"{opened * levels}1{closed * levels}"
+        body = b'{"id": "a/b", "gated": %s, "cardData": {"license": %s, "pipeline_tag": %s}}'
+        with suppress(RecordError):
+            decode_record(body % ((text.encode(),) * 3))
