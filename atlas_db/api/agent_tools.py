@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from atlas_db.api.atlas import Atlas
 from atlas_db.core.errors import InputError, UsageError
+from atlas_db.core.files import is_there
 from atlas_db.core.schema import markdown
 from cypher import query_library
 from cypher.query_library import LIST, Query, QueryParameter
@@ -166,7 +167,7 @@ def _audit(atlas: Atlas, question: AuditQuestion) -> Answer:
 
 def _origin(atlas: Atlas, question: OriginQuestion) -> Answer:
     for path in question.paths:
-        if not Path(path).exists():
+        if not is_there(Path(path)):
             raise InputError(f"there is nothing at {path}", hint="Give the path of a folder or file of weights here")
     return {"answers": [answer.to_dict() for answer in atlas.origin(*question.paths)]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
 
 P = ParamSpec("P")
+_PATH_ERRORS = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 StoreOption = Annotated[
     str | None,
@@ -139,23 +141,26 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             drop_output()
             ended = error.__context__
             raise typer.Exit(ended.exit_code if isinstance(ended, typer.Exit) else Exit.FINE) from error
-        except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-            path = printable(str(error.filename or "a file").removesuffix(".part"))
-            errors().print(f"Error: {path}: {reason_of(error)}.", style="red", markup=False, soft_wrap=True)
-            errors().print("  Check the path, and who may read and write there", markup=False)
-            raise typer.Exit(Exit.INPUT) from error
         except OSError as error:
-            # A full disk or a lost mount, met while writing undo files, rejects or pages.
-            errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)
-            errors().print(
-                "  Free space or repair the file, then run the same command again: it continues.", markup=False
-            )
-            raise typer.Exit(Exit.STORE) from error
+            raise typer.Exit(_print_refusal(error)) from error
         except KeyboardInterrupt as error:
             errors().print("Stopped. Committed changes are kept: run the same command again to continue.", markup=False)
             raise typer.Exit(130) from error
 
     return run
+
+
+def _print_refusal(error: OSError) -> int:
+    """Print what the operating system refused and what to do; return the exit code."""
+    if isinstance(error, _PATH_ERRORS) or error.errno == errno.ENAMETOOLONG:
+        path = printable(str(error.filename or "a file").removesuffix(".part"))
+        errors().print(f"Error: {path}: {reason_of(error)}.", style="red", markup=False, soft_wrap=True)
+        errors().print("  Check the path, and who may read and write there", markup=False)
+        return Exit.INPUT
+    # A full disk or a lost mount, met while writing undo files, rejects or pages.
+    errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)
+    errors().print("  Free space or repair the file, then run the same command again: it continues.", markup=False)
+    return Exit.STORE
 
 
 def home_of(settings: Settings) -> Path:

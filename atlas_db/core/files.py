@@ -91,6 +91,32 @@ def printable(path: os.PathLike[str] | str) -> str:
     return os.fsencode(path).decode("utf-8", errors="replace")
 
 
+def expanded(path: os.PathLike[str] | str) -> Path:
+    """Return a path with the home folder in place of `~`; one of a user who is not known stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def resolved(path: Path) -> Path:
+    """Return a path as an absolute one without links; one that leads into a circle of links keeps them."""
+    try:
+        return path.resolve()
+    except RuntimeError:
+        return path.absolute()
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file or folder has this name. None has a name that is too long for the file system."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
 def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal digits.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_cache_path, user_config_path, user_data_path, user_state_path
 
 from atlas_db.core.errors import UsageError, did_you_mean
-from atlas_db.core.files import reason_of
+from atlas_db.core.files import expanded, reason_of, resolved
 from atlas_db.core.terms import SOFTWARE
 
 CONFIG_FILE = "atlas-db.toml"
@@ -120,7 +120,7 @@ def _convert(name: str, value: object) -> object:
     try:
         match name:
             case "home":
-                return Path(str(value)).expanduser().resolve()
+                return resolved(expanded(str(value)))
             case "idle_minutes" | "query_seconds":
                 return float(str(value))
             case "batch_rows":

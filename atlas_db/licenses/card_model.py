@@ -19,7 +19,7 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError, WeightsError
-from atlas_db.core.files import printable, read_text_file, reason_of
+from atlas_db.core.files import printable, read_text_file, reason_of, resolved
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
@@ -202,7 +202,7 @@ def read_card_model(path: Path) -> CardModel:
                 hint="Give the model's folder, its README.md, a .gguf or .safetensors file, or a merge configuration; "
                 "a list of models goes to --file, and an id of the Hub that is a file here is hf://…",
             )
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    folder = resolved(path) if path.is_dir() else resolved(path).parent
     found = cached_repository(path) or LocalRepository(printable(folder.name) or "model", RecordKind.MODEL, folder)
     if found.kind != RecordKind.MODEL:
         raise InputError(f"{printable(path)} is a {found.kind}, not a model", hint="Name a model's folder or id")
@@ -244,7 +244,7 @@ def _read_file(path: Path) -> CardModel:
             f"{printable(path)} cannot be read ({reason_of(error)})",
             hint="Fetch the file again, or give the folder, the card or the id of the model",
         ) from error
-    stem = path.resolve().parent.name if path.name in MERGE_CONFIGS else path.stem
+    stem = resolved(path).parent.name if path.name in MERGE_CONFIGS else path.stem
     row = {"id": printable(stem) or "model", "file_metadata": {kind: [each] for kind, each in statements.items()}}
     record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     if planned and not record.parents:
@@ -254,7 +254,7 @@ def _read_file(path: Path) -> CardModel:
             hint="Give a configuration of mergekit, with merge_method and models or slices",
         )
     notes = list(record.notes)
-    if not planned and card_in(path.resolve().parent) is not None:
+    if not planned and card_in(resolved(path).parent) is not None:
         notes.append(("card_beside", "the card beside this file was not read: give the folder if it is this model's"))
     return CardModel(record.id, path, record, (), tuple(notes), planned, place=None if planned else path)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from atlas_db.core.decoding import MalformedError, read_toml
 from atlas_db.core.errors import UsageError, did_you_mean
-from atlas_db.core.files import reason_of
+from atlas_db.core.files import expanded, is_there, reason_of
 from atlas_db.pipeline.stages import PipelineOptions
 
 _PATHS = ("hub", "weights", "out", "predictions")
@@ -42,8 +42,8 @@ def read_config(file: Path) -> dict[str, Any]:
 
 def _relative_to(file: Path, path: Any) -> Any:  # noqa: ANN401
     """Return a path relative to a file. What does not exist there stays, as it may name a repository."""
-    here = file.parent / Path(str(path)).expanduser()
-    return str(here) if here.exists() or str(path).startswith((".", "~")) else str(path)
+    here = file.parent / expanded(str(path))
+    return str(here) if is_there(here) or str(path).startswith((".", "~")) else str(path)
 
 
 def options_of(values: dict[str, Any]) -> PipelineOptions:

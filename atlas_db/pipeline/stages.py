@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from atlas_db.claims.runs import list_runs
 from atlas_db.core.errors import CompletionError, EmptyStoreError
 from atlas_db.core.extras import missing_package
-from atlas_db.core.files import replacing
+from atlas_db.core.files import replacing, resolved
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
@@ -131,7 +131,7 @@ class Stage(NamedTuple):
 
 
 def _load_key(work: StageContext) -> str:
-    files = [(str(file.path.resolve()), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in work.sources]
+    files = [(str(resolved(file.path)), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in work.sources]
     return digest("load", SCHEMA.version, files, work.options.as_of)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import InputError
-from atlas_db.core.files import printable
+from atlas_db.core.files import expanded, printable, resolved
 from atlas_db.licenses.card_model import CardModel, read_card_model
 from ingest.hub.local_repository import cached_repository, card_in, weights_repository
 from ingest.hub.repository_files import UNREAD_FILE
@@ -70,7 +70,7 @@ class _Search:
 
 
 def _folder(model: CardModel) -> Path:
-    return model.card.expanduser().resolve().parent
+    return resolved(expanded(model.card)).parent
 
 
 def _place_of(name: str, folder: Path) -> Path | None:
@@ -78,10 +78,10 @@ def _place_of(name: str, folder: Path) -> Path | None:
     if "\0" in name or "://" in name:
         return None
     for start in (folder, Path.cwd()):
-        place = start / Path(name).expanduser()
+        place = start / expanded(name)
         try:
             if place.is_dir() and _holds_a_model(place):
-                return place.resolve()
+                return resolved(place)
         except OSError:  # a name that is too long for a path
             return None
     return None

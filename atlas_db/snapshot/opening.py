@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_db.core.errors import InputError
+from atlas_db.core.files import expanded
 from atlas_db.core.settings import Settings, cache_folder
 from atlas_db.core.terms import Progress
 from atlas_db.store.bolt import Store
@@ -48,7 +49,7 @@ def open_atlas(settings: Settings, *, to_read: bool = False) -> Store:
         from atlas_db.snapshot.snapshot_file import SnapshotFile
         from atlas_db.snapshot.table_store import TableStore
 
-        file = Path(settings.store).expanduser()
+        file = expanded(settings.store)
         if not file.is_file():
             raise InputError(f"there is no file {settings.store}", hint="Write it: atlas-db snapshot FILE")
         return TableStore(settings.store, SnapshotFile(file))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from atlas_db.claims.repository_ids import requested_id
 from atlas_db.core.errors import InputError
+from atlas_db.core.files import expanded, is_there, resolved
 
 if TYPE_CHECKING:
     from atlas_db.licenses.card_model import CardModel
@@ -75,7 +76,7 @@ def _with_own_ids(folders: Sequence[CardModel], ids: Sequence[str]) -> list[Card
     apart: dict[str, CardModel] = {}
     for folder in folders:
         shared = named[folder.id] > 1 or folder.id in folder.parent_names()
-        name = path_as_id((folder.place or folder.card).resolve()) if shared else folder.id
+        name = path_as_id(resolved(folder.place or folder.card)) if shared else folder.id
         apart[name] = replace(folder, id=name)
     return list(apart.values())
 
@@ -86,9 +87,9 @@ def _read_path(word: str) -> CardModel | None:
     Raises:
         InputError: No model is in it.
     """
-    if not (word.startswith((".", "/", "~")) or word.lower().endswith(".md") or Path(word).exists()):
+    if not (word.startswith((".", "/", "~")) or word.lower().endswith(".md") or is_there(Path(word))):
         return None  # the usual case imports no reader of weights
     from atlas_db.licenses.card_model import read_card_model
     from atlas_db.snapshot.local_parents import with_local_parents
 
-    return with_local_parents(read_card_model(Path(word).expanduser()))
+    return with_local_parents(read_card_model(expanded(word)))

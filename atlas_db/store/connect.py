@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from atlas_db.core.errors import SchemaVersionError, StoreRefusedError, UsageError
+from atlas_db.core.files import expanded, resolved
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings, cache_folder
 from atlas_db.store.bolt import Store
@@ -34,7 +35,7 @@ def local_place(settings: Settings) -> tuple[Engine, Path] | None:
     name, _, folder = settings.store.partition(":")
     if name not in ENGINES:
         return None
-    return ENGINES[name], (Path(folder).expanduser().resolve() if folder else settings.home / "stores" / name)
+    return ENGINES[name], (resolved(expanded(folder)) if folder else settings.home / "stores" / name)
 
 
 def credentials(settings: Settings) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from atlas_db.cards.front_matter import parse_card
 from atlas_db.core.decoding import decode_json
-from atlas_db.core.files import printable, read_bounded, read_text_file
+from atlas_db.core.files import printable, read_bounded, read_text_file, resolved
 from atlas_db.core.terms import RecordKind
 from ingest.hub.hub_row import Notes
 from ingest.hub.repository_files import MAX_TEXT, MERGE_CONFIGS, UNREAD_FILE, read_statements
@@ -175,7 +175,7 @@ def _is_repository(folder: Path) -> bool:
         data = parse_card(file.read(MAX_TEXT).decode("utf-8", errors="replace")).data
     if data or not inner:
         return bool(inner) and bool(_CARD_KEYS & data.keys())
-    named = _REPOSITORY_NAME.search(folder.resolve().name) is not None
+    named = _REPOSITORY_NAME.search(resolved(folder).name) is not None
     return named or all(_PART_NAME.fullmatch(each.name) is not None for each in inner)
 
 
@@ -210,7 +210,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def folder_id(folder: Path) -> str:
     """Return the id that a folder's name and its parent's stand for: owner and name."""
-    place = folder.resolve()
+    place = resolved(folder)
     return printable("/".join(part for part in (place.parent.name, place.name) if part))
 
 

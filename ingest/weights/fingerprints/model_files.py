@@ -13,7 +13,7 @@ import msgspec
 
 from atlas_db.core.decoding import MalformedError, json_as, prepared, read_json
 from atlas_db.core.errors import AtlasError, InputError, RecordError, fault_text
-from atlas_db.core.files import printable, reason_of
+from atlas_db.core.files import printable, reason_of, resolved
 from atlas_db.core.safe_text import cut, shown, visible
 from atlas_db.core.terms import RecordKind
 from ingest.formats.other_files import FOLDERS, READ_SUFFIXES, file_kind, holds_weights, only_these, other_files
@@ -103,8 +103,8 @@ def _model_of_file(path: Path) -> ModelFiles:
     if path.suffix.lower() not in READ_SUFFIXES:
         found = other_files([path.name])
         problem = f", {only_these(found)}" if found else ""
-        return ModelFiles(path.stem, str(path.resolve()), problem=f"{path} is no safetensors or GGUF file{problem}")
-    return ModelFiles(path.stem, str(path.resolve()), "", digest_of([path]))
+        return ModelFiles(path.stem, str(resolved(path)), problem=f"{path} is no safetensors or GGUF file{problem}")
+    return ModelFiles(path.stem, str(resolved(path)), "", digest_of([path]))
 
 
 def _with_usable_id(item: ModelFiles) -> ModelFiles:
@@ -120,7 +120,7 @@ def _with_usable_id(item: ModelFiles) -> ModelFiles:
 
 def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
     """Yield the models of a listing. A line that cannot be used is a model that fails by name."""
-    listing, root = path / LISTING_FILE, path.resolve()
+    listing, root = path / LISTING_FILE, resolved(path)
     try:
         for raw in read_records(SourceFile(listing, LISTING_FILE)):
             try:
@@ -169,7 +169,7 @@ def _models_in_tree(path: Path) -> Iterator[ModelFiles]:
     elif is_ollama_store(path):
         yield from (_loose_model(each, each.name) for each in ollama_models(path))
     elif _holds_weights(path):
-        yield from _models_of_folder(path, path.resolve().name)
+        yield from _models_of_folder(path, resolved(path).name)
     else:
         yield from _models_below(path, path)
 
@@ -198,7 +198,7 @@ def _models_of_folder(folder: Path, name: str) -> Iterator[ModelFiles]:
     """Yield the model of a folder, or the models that are files of it."""
     loose = [] if component_folders(folder) else loose_models(folder)
     if not loose:
-        yield ModelFiles(name, str(folder.resolve()), "", files_digest(folder))
+        yield ModelFiles(name, str(resolved(folder)), "", files_digest(folder))
     for each in loose:
         yield _loose_model(each, f"{name}/{each.name}" if each.name else name)
 
@@ -206,7 +206,7 @@ def _models_of_folder(folder: Path, name: str) -> Iterator[ModelFiles]:
 def _loose_model(found: LooseModel, name: str) -> ModelFiles:
     if found.problem:
         return ModelFiles(name, str(found.file), problem=found.problem)
-    return ModelFiles(name, str(found.file.resolve()), "", digest_of([found.file]))
+    return ModelFiles(name, str(resolved(found.file)), "", digest_of([found.file]))
 
 
 def _models_in_cache(found: LocalRepository) -> Iterator[ModelFiles]:

@@ -59,6 +59,9 @@ def test_every_verb_has_examples_in_its_help(tmp_path: Path) -> None:
         (("load", "x", "--as-of", "soon"), 3, "does not exist"),
         (("nonsense",), 2, "No such command"),
         (("fetch", "x", "--since", "whenever"), 2, "neither a date"),
+        (("audit", "./" + 300 * "a"), 3, "Check the path"),
+        (("load", 300 * "a"), 3, "Check the path"),
+        (("lineage", "org/" + 300 * "a", "--store", "local"), 3, "the store local is empty. Load a list"),
     ],
 )
 def test_errors_end_with_what_to_do_in_the_terminal(demo: Path, args: tuple[str, ...], code: int, message: str) -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.core.files import make_private_folder, replacing, write_private, write_whole
+from atlas_db.core.files import (
+    expanded,
+    is_there,
+    make_private_folder,
+    replacing,
+    resolved,
+    write_private,
+    write_whole,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -53,3 +61,19 @@ def test_a_folder_of_another_user_keeps_its_mode(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid + 1)
     make_private_folder(tmp_path)
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_names_that_no_file_can_have_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("x" * 300, "x/" * 3000, "a\0b", "circle", "circle/x"):
+        assert not is_there(tmp_path / name)
+    assert is_there(tmp_path)
+
+
+def test_paths_of_unknown_users_and_circles_of_links_stay(tmp_path: Path) -> None:
+    assert expanded("~no-such-user/x") == Path("~no-such-user/x")
+    assert expanded("~/x") == Path.home() / "x"
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert resolved(tmp_path / "circle" / "x") == tmp_path / "circle" / "x"
+    assert resolved(tmp_path / "link" / "x") == tmp_path.resolve() / "x"

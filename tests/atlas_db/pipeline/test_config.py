@@ -38,3 +38,10 @@ def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, body: bytes | None)
         (tmp_path / "plan.toml").write_bytes(body)
     with pytest.raises(UsageError, match="plan.toml cannot be read"):
         read_config(tmp_path / "plan.toml")
+
+
+def test_paths_that_cannot_be_are_names(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    names = ["a" * 300, "~no-such-user/x", "b\\u0000c"]
+    plan.write_text("hub = [" + ", ".join(f'"{name}"' for name in names) + "]\n")
+    assert read_config(plan)["hub"] == [names[0], str(tmp_path / names[1]), "b\0c"]

@@ -75,3 +75,10 @@ def test_circles_missing_folders_and_many_folders_end(recipe: Path, monkeypatch:
     empty.mkdir()
     other = _write(recipe.parent / "two.yml", "merge_method: linear\nmodels:\n- model: models/empty\n- model: org/c\n")
     assert read_targets([str(other)]).folders[0].local == (), "an empty folder is no model"
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/x", "x" * 300, "circle", "circle/x"])
+def test_parents_that_are_no_paths_are_names(recipe: Path, name: str) -> None:
+    (recipe.parent / "circle").symlink_to("circle")
+    card = _write(recipe.parent / "m/README.md", f"---\nbase_model: {name}\n---\n")
+    assert read_targets([str(card.parent)]).folders[0].local == ()
