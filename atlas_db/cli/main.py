@@ -15,8 +15,9 @@ from atlas_db.cli.common import Exit
 from atlas_db.cli.crash_report import CrashReport
 from atlas_db.cli.invocation import VERBS
 from atlas_db.cli.light_driver import hide_optional_libraries
-from atlas_db.cli.output import drop_output, print_text
+from atlas_db.cli.output import drop_output, errors, print_text
 from atlas_db.cli.panels import PanelGroup
+from atlas_db.core.files import reason_of
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
 audit needs, 6 the gate asks a person, 70 a fault of this program. A load that set bad items aside exits 0 and
@@ -86,6 +87,10 @@ def main() -> None:
             # What is left could not be written: whoever read it has enough.
             drop_output()
             raise SystemExit(Exit.FINE) from None
+        except OSError as error:  # commands name their own: this is output of --help and --version
+            drop_output()
+            errors().print(f"Error: {reason_of(error)}.", style="red", markup=False, soft_wrap=True)
+            raise SystemExit(Exit.STORE) from error
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from atlas_db.claims.parameters.declaration_parameters import DECLARATION
@@ -26,6 +27,8 @@ from ingest.normalise.license_ids import card_licenses, normalise_license_id
 from ingest.normalise.parent_names import parent_names
 
 MAX_NAME = 512
+MAX_FILES, MAX_MERGED = 64, 1024
+"""Files of one kind, and models of one merge, that are read of a record."""
 MAX_GGUF_MODELS = 64
 """Base models and datasets of a GGUF file that are read."""
 _TRAINING_KEYS = (
@@ -85,7 +88,7 @@ def add_file_claims(files: Mapping[str, Any], record: HubRecord) -> None:
     }
     for name, (part, read) in readers.items():
         contents = files.get(name)
-        for content in contents if isinstance(contents, list) else [contents]:
+        for content in contents[:MAX_FILES] if isinstance(contents, list) else [contents]:
             if isinstance(content, str if name == "merge_config" else dict) and content:
                 if part not in record.parts:
                     record.parts = (*record.parts, part)
@@ -175,7 +178,7 @@ def _merged_checkpoints(value: object) -> list[str]:
         return []
     entries = [each for each in models.values() if isinstance(each, dict)]
     named = ([entry[key] for key in _WEIGHT_FILE_KEYS if isinstance(entry.get(key), str)] for entry in entries)
-    return [names[0] for names in named if names]
+    return list(islice((names[0] for names in named if names), MAX_MERGED))
 
 
 def _read_training(arguments: Mapping[str, Any], record: HubRecord) -> None:

@@ -18,10 +18,13 @@ from atlas_db.claims.relations import TYPED_RELATIONS, guess_relation
 from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
+from ingest.hub.hub_row import ODD
 from ingest.normalise.parent_names import NamedParent, parent_names, split_names
 
 MAX_NAME = 512
 """Characters of a name at most; longer ones are dropped with a note."""
+MAX_PARENTS = 1024
+"""Parents that are read of one part of a record."""
 _MAX_WORD = 64
 _LABELS = frozenset({"model", "models", "base_model", "hf", "huggingface", "hf_hub", "http", "https"})
 """Words before a colon that name no relation."""
@@ -76,6 +79,9 @@ def add_parents(
     """
     unique: dict[str, NamedParent] = {}
     for each in names:
+        if len(unique) == MAX_PARENTS:
+            record.notes.append((ODD, f"base_model: of very many names {MAX_PARENTS:,} are read"))
+            break
         if len(each.name) > MAX_NAME:
             record.notes.append(("oversized_value", f"base_model of {len(each.name)} characters"))
         elif names_no_model(each.name):
@@ -118,7 +124,7 @@ def read_base_models(value: Any, record: HubRecord, tags: Sequence[str], library
         with suppress(MalformedError):
             value = json_as(value, object)
     names: list[NamedParent] = []
-    for entry in value if isinstance(value, list) else [value]:
+    for entry in value[:MAX_PARENTS] if isinstance(value, list) else [value]:
         word = entry.get("relation") if isinstance(entry, dict) else None
         models = entry.get("models") if isinstance(entry, dict) and "models" in entry else entry
         relation = word if isinstance(word, str) else ""

@@ -14,6 +14,8 @@ MAX_ID = 512
 ODD_ID = "odd_id"
 """Code of the note on an id that the Hub's grammar does not allow."""
 _DATASET = re.compile(r"(?:^|://[^/]+/|\.[a-z]+/)datasets/|^datasets--", re.IGNORECASE)
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of surrogate pairs, and separators of lines and paragraphs."""
 _ENDS_A_SENTENCE = (".", ",", ";")
 
 
@@ -60,4 +62,4 @@ def require_id(text: str) -> None:
 
 def has_control_characters(text: str) -> bool:
     """Return whether text has line breaks, other control characters or halves of surrogate pairs."""
-    return not text.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in text)
+    return not text.isprintable() and any(unicodedata.category(each) in _UNPRINTABLE for each in text)

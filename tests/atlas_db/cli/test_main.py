@@ -14,6 +14,8 @@ from atlas_db.cli.main import application
 from atlas_db.cli.panels import PANELS
 from tests.support.command import ATLAS, environment, run
 
+FULL = Path("/dev/full")
+
 
 def test_the_release_is_printed(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout.strip() == version("model-atlas-db")
@@ -131,3 +133,14 @@ def test_own_cypher_on_an_empty_atlas_says_what_to_do(tmp_path: Path) -> None:
     done = run(tmp_path, "query", "MATCH (m:Model) RETURN m.id", "--store", f"local:{tmp_path / 'store'}")
     assert "is empty. Load a list" in done.stderr
     run(tmp_path, "store", "stop", "--store", f"local:{tmp_path / 'store'}")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("store", "--help"), ("formats",)])
+def test_output_without_room_is_no_fault_of_the_program(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [*ATLAS, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
+        )
+    assert done.returncode == 4
+    assert "No space left on device" in done.stderr

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from atlas_db.core.safe_text import cut, shown, spreadsheet_cell, spreadsheet_row, visible, visible_json
 
 ACTIVE = "".join(
-    map(chr, [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+    map(chr, [*range(9), *range(11, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)])
 )
-"""Control characters but tab and line feed, and marks of the direction of text."""
+"""Control characters but tab and line feed, other ends of lines, and marks of the direction of text."""
 
 
 def test_control_characters_become_escapes() -> None:

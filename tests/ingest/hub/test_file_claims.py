@@ -11,6 +11,7 @@ from atlas_db.claims.model_names import MentionIndex, NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.records import HubRecord, MergeTerm
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, RecordPart, Relation
+from ingest.hub import file_claims
 from ingest.hub.decode import decode_record
 
 
@@ -159,3 +160,12 @@ def test_names_of_files_are_paths(name: str, kept: str) -> None:
     assert (found.parent in known) is (repository_name(kept) == "acme/river")
     if kept.startswith(("./", "C:")):
         assert found.confidence < MIN_ACTIVE_CONFIDENCE
+
+
+def test_the_numbers_of_files_and_of_merged_models_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_claims, "MAX_FILES", 1)
+    monkeypatch.setattr(file_claims, "MAX_MERGED", 1)
+    configs = [{"base_model_name_or_path": name} for name in ("acme/a", "acme/b")]
+    assert [each.name for each in record(adapter_config=configs).parents] == ["acme/a"]
+    merged = json.dumps({"h1": {"name": "acme/a"}, "h2": {"name": "acme/b"}})
+    assert [each.name for each in record(safetensors={"sd_merge_models": merged}).parents] == ["acme/a"]

@@ -9,6 +9,7 @@ import pytest
 
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordPart, Relation
+from ingest.hub import parent_claims
 from ingest.hub.decode import decode_record
 from ingest.hub.parent_claims import split_relation
 from ingest.normalise.parent_names import NamedParent
@@ -109,3 +110,14 @@ def test_words_that_name_no_model_are_noted_and_no_parents() -> None:
     found = record(tags=["base_model:None", "base_model:finetune:None"], cardData={"base_model": ["n/a", "ab/" * 200]})
     assert found.parents == []
     assert [code for code, _ in found.notes] == ["no_model_name"] * 3 + ["oversized_value"]
+
+
+def test_the_number_of_parents_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parent_claims, "MAX_PARENTS", 2)
+    names = ["acme/a", "acme/b", "acme/c"]
+    for fields in ({"cardData": {"base_model": names}}, {"tags": [f"base_model:{name}" for name in names]}):
+        found = record(**fields)
+        assert [each.name for each in found.parents] == names[:2]
+        assert ("odd_field", "base_model: of very many names 2 are read") in found.notes
+    found = record(baseModels=[{"relation": "merge", "models": [{"id": name}]} for name in names])
+    assert [each.name for each in found.parents] == names[:2]

@@ -9,7 +9,7 @@ import pytest
 from atlas_db.core.errors import RecordError
 from atlas_db.core.terms import RecordKind
 from ingest.hub.decode import decode_record
-from ingest.hub.record_ids import ODD_ID
+from ingest.hub.record_ids import ODD_ID, require_id
 
 
 def body(identifier: str) -> bytes:
@@ -50,3 +50,9 @@ def test_ids_that_name_nothing_are_refused(written: str) -> None:
 def test_ids_of_the_hub_have_no_note(written: str) -> None:
     found = decode_record(body(written))
     assert (found.id, found.notes) == (written, [])
+
+
+@pytest.mark.parametrize("sign", ["\n", "\x85", "\u2028", "\u2029"])
+def test_no_id_has_the_end_of_a_line(sign: str) -> None:
+    with pytest.raises(RecordError, match="control characters"):
+        require_id(f"acme/a{sign}b")
