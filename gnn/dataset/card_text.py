@@ -9,10 +9,12 @@ from itertools import pairwise
 from atlas_db.cards.front_matter import split_card
 from gnn.parameters.token_parameters import TOKEN
 
+_QUOTES = "'\""
 _WORD = re.compile(r"[a-z0-9][a-z0-9_+./-]*[a-z0-9]|[a-z]")
 _LINK_OR_MARKUP = re.compile(r"https?://\S+|<[^>]*>")
 _MODEL_INDEX = re.compile(r"^model-index:[ \t]*\r?\n((?:[ \t-].*(?:\r?\n|\Z)|\r?\n)*)", re.MULTILINE)
-_RESULT_VALUE = re.compile(r"^[\s-]*(?:type|name|value):[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE)
+# Nothing here goes on over several lines, or ends in white space that is tried at each place: it takes linear time.
+_RESULT_VALUE = re.compile(r"^(?:[^\S\n]|-)*(?:type|name|value):(.*)$", re.MULTILINE)
 
 
 def card_tokens(card: str) -> Iterator[str]:
@@ -33,8 +35,8 @@ def _results(front: str) -> list[str]:
     found = _MODEL_INDEX.search(front)
     if found is None:
         return []
-    values = [value.strip("'\"").lower() for value in _RESULT_VALUE.findall(found.group(1))]
-    return [f"result {_rounded(value)}" for value in values]
+    stated = [value.strip(" \t\r") for value in _RESULT_VALUE.findall(found.group(1))]
+    return [f"result {_rounded(value.strip(_QUOTES).lower())}" for value in stated if value]
 
 
 def _rounded(value: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-from ingest.formats.declared_names import declarations, model_names
+from ingest.formats.declared_names import MAX_NAME_LENGTH, declarations, model_names
 
 _COMMON_PREFIXES = ("backbone", "language_model", "model", "transformer")
 """Prefixes that are taken away although some models without a head have parts of that name."""
@@ -92,7 +92,9 @@ def is_in_block(name: str) -> bool:
 
 @cache
 def part_index(name: str) -> int:
-    """Return the index in `PART_PATTERNS` of a tensor's part, or -1."""
+    """Return the index in `PART_PATTERNS` of a tensor's part, or -1, also for a name that is too long to look at."""
+    if len(name) > MAX_NAME_LENGTH:
+        return -1
     return next((place for place, pattern in enumerate(PART_PATTERNS) if pattern.search(name)), -1)
 
 

@@ -52,7 +52,7 @@ EXPAND = {
 The Hub refuses `baseModels` in a listing and answers it for single models only (huggingface_hub, pull request 3182).
 The tags of a listing state the same. The files of datasets are not read.
 """
-_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_NEXT = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 _REMAINING = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
 _QUOTA = re.compile(r"q=(\d+)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ingest.formats.declared_names import MAX_NAME_LENGTH
 from ingest.formats.tensor_names import (
     canonical_name,
     canonical_names,
@@ -71,3 +72,8 @@ def test_other_tables(name: str) -> None:
 ])  # fmt: skip
 def test_the_part_of_a_tensor_follows_from_its_name(part: int, names: str) -> None:
     assert {name: part_index(name) for name in names.split()} == dict.fromkeys(names.split(), part)
+
+
+def test_a_long_name_is_no_part() -> None:
+    assert part_index(f"{'a' * (MAX_NAME_LENGTH - 7)}.q_proj") != -1
+    assert part_index(f"{'a' * (MAX_NAME_LENGTH - 6)}.q_proj") == -1
