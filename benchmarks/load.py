@@ -42,9 +42,9 @@ def clock(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 class Recorder:
-    """Keeps every transaction that a store commits, as length-prefixed MessagePack. It takes no batches."""
+    """Keeps every transaction that a store commits, as length-prefixed MessagePack. It takes no first load in bulk."""
 
-    batches = None
+    batches = offline = None
 
     def __init__(self, store: Store, file: BinaryIO) -> None:
         self._store = store

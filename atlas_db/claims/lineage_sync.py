@@ -15,7 +15,7 @@ from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import Relation, Resolution, Source, Status
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
-from atlas_db.store.bulk.graph_batch import GraphBatch
+from atlas_db.store.bulk.first_load import NewGraph
 from atlas_db.store.statements import (
     all_edges,
     all_nodes,
@@ -62,7 +62,7 @@ class WriteContext:
         fresh: True where the store holds no lineage yet.
         dry_run: True where nothing is written.
         before_write: Called before the first write, to wait for work that runs in parallel with the resolution.
-        batch: Batch of a first load with all models that have a record; None where Cypher writes.
+        batch: Where a first load adds all models that have a record; None where Cypher writes.
     """
 
     run_id: str
@@ -70,7 +70,7 @@ class WriteContext:
     fresh: bool = False
     dry_run: bool = False
     before_write: Callable[[], object] = lambda: None
-    batch: GraphBatch | None = None
+    batch: NewGraph | None = None
 
 
 def read_name_evidence(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
@@ -104,6 +104,8 @@ def synchronise_lineage(
         declarations: All declarations of parents.
         context: How to write.
     """
+    if context.batch is not None:
+        return add_lineage(context.batch, models, declarations, context.run_id, context.before_write)
     declared = resolve_declarations(models, declarations)
     old = [] if context.fresh else read_lineage_claims(store)
     others = [item for item in old if item.source is not Source.DECLARED]
@@ -113,10 +115,7 @@ def synchronise_lineage(
     )
     context.before_write()
     if context.fresh and not context.dry_run:
-        if context.batch is not None:
-            _send(context.batch, models, declared, edges, context.run_id)
-        else:
-            _create(store, models, declared, edges, context)
+        _create(store, models, declared, edges, context)
         counts.changes["created"] += len(declared) + len(edges)
         return counts
     known = [item for item in old if item.source is Source.DECLARED]
@@ -224,20 +223,35 @@ def _create(
     Batches(store, context.rows).run(sorted(by_child), work)
 
 
-def _send(
-    batch: GraphBatch,
-    models: Container[str],
-    declared: Sequence[LineageClaim],
-    edges: Sequence[LineageEdge],
+def add_lineage(
+    batch: NewGraph,
+    models: Mapping[str, NameEvidence],
+    declarations: Iterable[ParentDeclaration],
     run_id: str,
-) -> None:
-    """Send both layers of a store without lineage."""
+    before_write: Callable[[], object] = lambda: None,
+) -> LineageCounts:
+    """Resolve all declarations, fuse all claims, and add both layers to a graph without lineage.
+
+    Args:
+        batch: The graph, with all models that have a record.
+        models: Evidence on these models.
+        declarations: All declarations of parents.
+        run_id: Run that writes.
+        before_write: Called before the first write.
+    """
+    declared = resolve_declarations(models, declarations)
+    edges = list(fuse_claims(declared))
+    before_write()
     for props in placeholders((item.parent for item in declared), models):
         batch.node("Model", props)
     for common, values in _by_method(declared, run_id):
         batch.edges("CLAIMS_PARENT", *_ENDS, values, _CLAIM_WRITTEN, common)
     batch.edges("DERIVED_FROM", *_ENDS, _edge_rows(edges), _EDGE_WRITTEN)
     batch.flush()
+    return LineageCounts(
+        Counter(item.resolution.value for item in declared), Counter(edge.relation.value for edge in edges),
+        Counter(created=len(declared) + len(edges)),
+    )  # fmt: skip
 
 
 def _by_method(claims: Iterable[LineageClaim], run_id: str) -> Iterator[tuple[dict[str, str], list[list[Any]]]]:

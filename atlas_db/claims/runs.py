@@ -69,10 +69,10 @@ def exclusive_writer(store: Store, home: Path, wait_seconds: float = 0.0) -> Ite
         yield store_id
 
 
-def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
-    """Record the start of a run and return its id. A load states from its first moment that it wrote no record yet."""
-    run_id = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+def new_run(kind: RunKind, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the node of a run that begins. A load states from its first moment that it wrote no record yet."""
     props = {
+        "id": f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         "kind": kind.value,
         "started": utc_now(),
         "complete": False,
@@ -80,13 +80,25 @@ def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str
     }
     if kind is RunKind.LOAD:
         props |= _counts({"newest": {}})
+    return props
+
+
+def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
+    """Record the start of a run and return its id."""
+    props = new_run(kind, parameters)
+    run_id: str = props.pop("id")
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
     return run_id
 
 
+def end_of_run(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the end of a run adds to its node."""
+    return {"finished": utc_now(), "complete": True, **_counts(counts)}
+
+
 def finish_run(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
     """Record the end of a run."""
-    props = {"finished": utc_now(), "complete": True, **_counts(counts)}
+    props = end_of_run(counts)
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
 
 

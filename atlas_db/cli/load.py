@@ -24,8 +24,9 @@ HELP = """Load Hub lists, API answers and model cards into the graph.
 Accepted are lists of models and datasets, answers for single models, and cards. They come as JSON lines (plain, .gz,
 .zst), JSON arrays and objects, Parquet, README.md files, folders of these, and standard input (-). A bad record is set
 aside with file, line and reason; the load continues. Loading again changes only what differs, and completes an
-interrupted load; the first load of a local store starts anew. With the extra `dashboard`, its statistics are computed
-afterwards (a minute for 680,000 models; --no-statistics leaves that to its first start).
+interrupted load; the first load of a local store starts anew. A large first load of a `neo4j-local` store goes through
+Neo4j's offline import, by itself. With the extra `dashboard`, its statistics are computed afterwards (a minute for
+680,000 models; --no-statistics leaves that to its first start).
 
 Examples:
 

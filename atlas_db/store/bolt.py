@@ -35,6 +35,7 @@ from atlas_db.store.time_limits import are_reads_limited, limited_reads, run_lim
 
 if TYPE_CHECKING:
     from atlas_db.store.bulk.graph_batch import BatchEndpoint
+    from atlas_db.store.bulk.offline_import import OfflineEndpoint
 
 T = TypeVar("T")
 _SEE_LOG = "Check the server log"
@@ -106,6 +107,7 @@ class Store:
         engine: Product name and version that the server reports.
         query_seconds: Time limit of a statement within `limited_reads`, and of one that the user wrote; 0 for none.
         batches: Where the engine takes batches of a first load; None where it takes none.
+        offline: How the engine's import tool runs in its place for a first load; None where it has none.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Store:
         self._diagnose, self._logged_error = diagnose, logged_error
         self.query_seconds, self.engine = 0.0, ""
         self.batches: BatchEndpoint | None = None
+        self.offline: OfflineEndpoint | None = None
         self._database = database
         self._on_close = contextlib.ExitStack()
         # A cluster sends reads to members that may lag: there each session waits for what all before it wrote.
@@ -271,6 +274,17 @@ class Store:
         self._reader.close()
         self._writer.close()
         self._on_close.close()
+
+    def take_over(self, other: Store) -> None:
+        """Go on with the connection of another object, which ends with this: the engine has another address now."""
+        self._reader.close()
+        self._writer.close()
+        self._reader, self._writer, self.address, self.engine = (
+            other._reader,
+            other._writer,
+            other.address,
+            other.engine,
+        )
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Run a callback once, when the connection closes."""

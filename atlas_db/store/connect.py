@@ -116,6 +116,11 @@ def ensure_schema(store: Store) -> str:
     return str(rows[0]["store_id"]) if rows else _write_schema(store)
 
 
+def atlas_node(store_id: str) -> dict[str, object]:
+    """Return the node that `ensure_schema` writes, by the random id of the store."""
+    return {"id": "atlas", "schema_version": SCHEMA.version, "store_id": store_id}
+
+
 def _write_schema(store: Store) -> str:
     """Write the schema into an empty store. Where another process does so too, engines refuse one of both for a while.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
 from atlas_db.core.files import make_private_folder, write_private, write_whole
-from atlas_db.store.bulk.first_load import remove_cut_off
+from atlas_db.store.bulk.first_load import IMPORT_FOLDER, remove_cut_off
 from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
 from atlas_db.store.jar_checksums import check_jars
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
@@ -69,7 +69,8 @@ class Engine:
     """A local engine: its name, its users by the secret, its database, and how it is prepared and started.
 
     Its `version` chooses, by what the user requested, the version that runs on a data directory. Its `java` takes that
-    version. One that `takes_batches` does so at its spare port.
+    version. One that `takes_batches` does so at its spare port. One that
+    `imports_offline` can be replaced by its import tool for a first load.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Engine:
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     version: Callable[[str, Path], str] = lambda _, __: ""
     takes_batches: bool = False
+    imports_offline: bool = False
 
 
 def _package(name: str, extra: str) -> Path:
@@ -239,6 +241,8 @@ def _neo4j_arguments(launch: Launch) -> list[str]:
 def _neo4j_prepare(launch: Launch) -> list[str] | None:
     check_jars(neo4j_jars(launch.cache, launch.version), launch.version)
     data, record = _neo4j_home(launch) / "data", launch.directory / "neo4j" / "secret.blake2b"
+    databases = (data / folder / NEO4J.database for folder in ("databases", "transactions"))
+    remove_cut_off(launch.directory, *databases, launch.directory / IMPORT_FOLDER)
     digest = hashlib.blake2b(launch.secret.encode(), digest_size=16).hexdigest()
     places = [data / "dbms" / "auth.ini", data / "databases" / "system", data / "transactions" / "system"]
     if any(place.exists() for place in places):
@@ -253,7 +257,12 @@ def _neo4j_prepare(launch: Launch) -> list[str] | None:
             else:
                 place.unlink(missing_ok=True)
     write_private(record, digest)
-    return neo4j_command(launch, "org.neo4j.cli.AdminTool", "dbms", "set-initial-password", launch.secret)
+    return neo4j_admin(launch, ("dbms", "set-initial-password", launch.secret))
+
+
+def neo4j_admin(launch: Launch, arguments: Sequence[str]) -> list[str]:
+    """Java arguments that run Neo4j's `neo4j-admin`."""
+    return neo4j_command(launch, "org.neo4j.cli.AdminTool", *arguments)
 
 
 def _neo4j_environment(directory: Path) -> dict[str, str]:
@@ -273,5 +282,6 @@ NEO4J = Engine(
     _neo4j_prepare,
     _neo4j_environment,
     choose_version,
+    imports_offline=True,
 )
 ENGINES = {engine.name: engine for engine in (ARCADEDB, NEO4J)}

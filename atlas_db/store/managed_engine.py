@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
@@ -21,12 +22,14 @@ from atlas_db.core.locks import PRIVATE_MODE, is_locked
 from atlas_db.store.bolt import Store
 from atlas_db.store.bulk.first_load import is_cut_off
 from atlas_db.store.bulk.graph_batch import BatchEndpoint
+from atlas_db.store.bulk.offline_import import OfflineEndpoint
 from atlas_db.store.engine_users import read_or_make_secret
-from atlas_db.store.engines import ENGINES, Engine
+from atlas_db.store.engines import ENGINES, Engine, Launch
 from atlas_db.store.neo4j_version import read_version
 from atlas_db.store.supervisor import (
     OWNER_LOCK,
     STOP_SECONDS,
+    has_clients,
     register_client,
     release_client,
 )
@@ -86,15 +89,29 @@ def open_local(
         StoreLockedError: The directory holds another engine's data, or those of a newer version, or runs with another.
     """
     _prepare_directory(engine, directory)
-    if is_cut_off(directory):
-        stop_engine(directory)  # Its next start removes what that load left.
+    _stop_after_cut_off(engine, directory)
     with ExitStack() as unless_open:
         # Registered before the engine starts: it must not stop as idle while this client waits for it.
-        unless_open.callback(release_client, register_client(directory))
+        client = register_client(directory)
+        unless_open.callback(release_client, client)
         chosen = _choose_version(engine, directory, version)
-        store = _connect(engine, directory, [heap, str(idle_minutes), str(cache), chosen])
+        start = partial(_connect, engine, directory, [heap, str(idle_minutes), str(cache), chosen])
+        store = start()
+        if engine.imports_offline:
+            store.offline = OfflineEndpoint(
+                Launch(directory, "", heap, 0, 0, cache, chosen), lambda: not has_clients(directory, own=client),
+                partial(stop_engine, directory), start,
+            )  # fmt: skip
         store.on_close(unless_open.pop_all().close)
     return store
+
+
+def _stop_after_cut_off(engine: Engine, directory: Path) -> None:
+    """Stop the engine of a first load that was cut off, once it runs: its next start removes what that load left."""
+    deadline = time.monotonic() + START_SECONDS[engine.name]
+    while is_cut_off(directory) and is_owned(directory) and time.monotonic() < deadline:
+        if not stop_engine(directory):
+            time.sleep(POLL_SECONDS)
 
 
 def _choose_version(engine: Engine, directory: Path, requested: str) -> str:

@@ -52,9 +52,11 @@ def release_client(lock: BaseFileLock) -> None:
     lock.release()
 
 
-def has_clients(directory: Path) -> bool:
-    """Return whether a client holds its lock; files of dead clients are removed."""
+def has_clients(directory: Path, own: BaseFileLock | None = None) -> bool:
+    """Return whether a client holds its lock, `own` aside; files of dead clients are removed."""
     for file in list((directory / CLIENTS).glob("*.lock")):
+        if own is not None and file == Path(own.lock_file):
+            continue
         lock = try_lock(file)
         if lock is None:
             return True
@@ -77,13 +79,26 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _spawn(engine: Engine, launch: Launch, arguments: list[str], name: str) -> subprocess.Popen[bytes]:
+def spawn(
+    engine: Engine, launch: Launch, arguments: list[str], name: str, *, log_name: str = "engine.log",
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    """Start Java with arguments that the process list does not show.
+
+    Args:
+        engine: The engine, for its Java and its environment.
+        launch: What runs.
+        arguments: Java arguments.
+        name: File of the arguments, in the data directory.
+        log_name: File that takes what it writes, in the data directory.
+        folder: Folder that it runs in; by default the data directory.
+    """
     file = launch.directory / name
     write_private(file, "\n".join(_quote(argument) for argument in arguments) + "\n")
-    with (launch.directory / "engine.log").open("ab") as log:
+    with (launch.directory / log_name).open("ab") as log:
         return subprocess.Popen(
             [str(engine.java(launch.version)), f"@{file}"],
-            cwd=launch.directory,
+            cwd=folder or launch.directory,
             env={**os.environ, **engine.environment(launch.directory)},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -120,11 +135,11 @@ def _start(
     bolt_port, spare_port = _free_ports(2)
     launch = Launch(directory, read_or_make_secret(directory), heap, bolt_port, spare_port, cache, version)
     if (preparation := engine.prepare(launch)) is not None:
-        done = _spawn(engine, launch, preparation, "prepare.args").wait(timeout=120)
+        done = spawn(engine, launch, preparation, "prepare.args").wait(timeout=120)
         (directory / "prepare.args").unlink()
         if done != 0:
             raise StoreUnavailableError(f"{engine.name} could not be prepared", hint=f"See {directory / 'engine.log'}")
-    return _spawn(engine, launch, engine.arguments(launch), "java.args"), launch
+    return spawn(engine, launch, engine.arguments(launch), "java.args"), launch
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from functools import partial
 from typing import Any
 
@@ -26,18 +26,26 @@ from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.bulk.first_load import NewGraph
 from atlas_db.store.bulk.graph_batch import GraphBatch
+from atlas_db.store.bulk.import_files import BulkImportFiles
+from atlas_db.store.bulk.offline_import import OfflineEndpoint, offline_import
+from atlas_db.store.connect import atlas_node
 from atlas_db.store.garbage_collection import gc_tuned
-from atlas_db.store.statements import all_nodes, count_nodes, indexes
-from ingest.hub.snapshot import SourceFile, find_inputs
+from atlas_db.store.statements import Statement, all_nodes, count_nodes, indexes
+from ingest.hub.snapshot import SourceFile, find_inputs, newest_date
 from ingest.load.load_report import LoadReport, RejectFile, timed
+from ingest.load.new_graph import NewGraphWriter
 from ingest.load.record_merge import Properties, merge_node
 from ingest.load.stream import LoadOptions, RecordStream
 from ingest.load.write_records import LABELS, MergedRecord, RecordCreator, RecordMerger
 
 QUEUED_BATCHES = 2
+MIN_OFFLINE_ROWS = 150_000
+"""Records from which stopping the engine, importing and starting it again takes less time than Cypher."""
 WAIT_SECONDS = 600.0
 """Seconds for which a load waits for another writer of its store."""
+_ALL_NODES = Statement("MATCH (n) RETURN count(n) AS n")
 
 
 def load(store: Store, paths: list[str], options: LoadOptions, progress: Progress = lambda *_: None) -> LoadReport:
@@ -83,13 +91,13 @@ class _LoadJob:
         with timed(report.seconds, "scan"):
             files = stream.with_dates(files)
         empty = self._count(LABELS.values()) == 0
+        if empty and (endpoint := self._offline_endpoint(stream, files)) is not None:
+            return self._load_offline(endpoint, stream, files, store_id)
         batch_of_first_load = self._batch_of_first_load() if empty else nullcontext()
         resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
         if not options.dry_run:
-            tuned = {each.name: each.value for each in claim_parameters()}
-            parameters = {"as_of": report.as_of, "files": [file.name for file in files], "parameters": tuned}
-            report.run_id = runs.begin_run(self._store, RunKind.LOAD, parameters)
+            report.run_id = runs.begin_run(self._store, RunKind.LOAD, self._parameters(files))
             undo = UndoFile(options.home, store_id, report.run_id)
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
@@ -111,6 +119,53 @@ class _LoadJob:
         stream.require_records()
         if not options.dry_run:
             runs.finish_run(self._store, report.run_id, report.counts())
+        return report
+
+    def _parameters(self, files: list[SourceFile]) -> dict[str, Any]:
+        tuned = {each.name: each.value for each in claim_parameters()}
+        return {"as_of": self._report.as_of, "files": [file.name for file in files], "parameters": tuned}
+
+    def _offline_endpoint(self, stream: RecordStream, files: list[SourceFile]) -> OfflineEndpoint | None:
+        """Return the engine of a store without data, where its import tool is faster and nobody else is connected."""
+        endpoint = self._store.offline
+        if endpoint is None or self._options.dry_run:
+            return None
+        if (stream.total or sum(newest_date(file)[1] for file in files)) < MIN_OFFLINE_ROWS:
+            return None
+        # The tool replaces the database, so that nodes of other labels count, too.
+        return endpoint if int(self._store.read(_ALL_NODES)[0]["n"]) <= 1 and endpoint.is_unused() else None
+
+    def _load_offline(
+        self, endpoint: OfflineEndpoint, stream: RecordStream, files: list[SourceFile], store_id: str
+    ) -> LoadReport:
+        """Load into a store without data by its engine's import tool."""
+        report, options = self._report, self._options
+        run = runs.new_run(RunKind.LOAD, self._parameters(files))
+        report.run_id = run["id"]
+        undo = UndoFile(options.home, store_id, report.run_id)
+        rejects = RejectFile(options.home / "rejects" / f"{report.run_id}.jsonl", report)
+        cards = CardWriter(options.home / FOLDER, report.run_id, enabled=True)
+        with closing(undo), closing(cards), closing(rejects), ExitStack() as importing:
+            undo.begin(empty_store=True)
+            out = importing.enter_context(offline_import(self._store, endpoint, self._progress))
+            out.node("Atlas", atlas_node(store_id))
+            out.node("Run", run)
+            writer = NewGraphWriter(out, report, options.batch_rows)
+            with timed(report.seconds, "records"), gc_tuned():
+                rest = writer.write(stream.records(files, rejects, cards))
+            stream.require_records()
+            self._models, self._declarations = writer.models, writer.declarations
+            if not rest:
+                with timed(report.seconds, "lineage"):
+                    self._sync_lineage(out, fresh=True, forced=True)
+            with timed(report.seconds, "import"):
+                importing.close()
+            if rest:
+                # Their repositories are whole only now, and with them what they say of their parents.
+                self._upsert(iter(rest), undo, trusted=False)
+                with timed(report.seconds, "lineage"):
+                    self._sync_lineage(None, fresh=True, forced=True)
+        runs.finish_run(self._store, report.run_id, report.counts())
         return report
 
     def _count(self, labels: Iterable[str]) -> int:
@@ -222,12 +277,13 @@ class _LoadJob:
         if node.get("declared_parents") or node.get("weights_declared_parents"):
             self._declarations[node["id"]] = parent_declarations(node)
 
-    def _sync_lineage(self, batch: GraphBatch | None, *, fresh: bool, forced: bool) -> None:
+    def _sync_lineage(self, batch: NewGraph | None, *, fresh: bool, forced: bool) -> None:
         """Build the indexes, and write the lineage if anything changed."""
         dry_run, report = self._options.dry_run, self._report
         with ThreadPoolExecutor(1) as indexer:
-            # The engine builds its indexes while names are resolved here.
-            indexed = None if dry_run else indexer.submit(self._store.apply_schema, indexes())
+            # The engine builds its indexes while names are resolved here. An import tool makes its own at its end.
+            offline = isinstance(batch, BulkImportFiles)
+            indexed = None if dry_run or offline else indexer.submit(self._store.apply_schema, indexes())
             if forced or report.changed:
                 self._progress("lineage", 0, 0)
                 models, declarations = ({}, {}) if fresh else read_name_evidence(self._store)

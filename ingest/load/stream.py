@@ -43,13 +43,17 @@ class LoadOptions:
 
 
 class RecordStream:
-    """Streams the records of files and counts them in the report."""
+    """Streams the records of files and counts them in the report.
+
+    Attributes:
+        total: Records of the files whose dates were looked for.
+    """
 
     def __init__(self, report: LoadReport, options: LoadOptions, progress: Progress) -> None:
         self._report = report
         self._options = options
         self._progress = progress
-        self._total = 0
+        self.total = 0
         self._skipped: list[SourceFile] = []
 
     def with_dates(self, files: list[SourceFile]) -> list[SourceFile]:
@@ -71,7 +75,7 @@ class RecordStream:
         files_with_dates = []
         for file in files:
             newest, rows = ("", 0) if self._options.as_of else newest_date(file)
-            self._total += rows
+            self.total += rows
             files_with_dates.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
             self._progress("scan", len(files_with_dates), len(files))
         # Cards and some tables have no date. They take the newest date of the other files, else that of their file.
@@ -133,7 +137,7 @@ class RecordStream:
     def _tick(self) -> None:
         self._report.rows += 1
         if self._report.rows % TICK_ROWS == 0:
-            self._progress("records", self._report.rows, self._total)
+            self._progress("records", self._report.rows, self.total)
 
 
 def _file_date(path: Path) -> str:

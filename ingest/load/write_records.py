@@ -12,7 +12,7 @@ from atlas_db.core.records import HubRecord
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import RecordKind, RecordPart, Source
 from atlas_db.store.bolt import Transaction
-from atlas_db.store.bulk.graph_batch import GraphBatch
+from atlas_db.store.bulk.first_load import NewGraph
 from atlas_db.store.statements import (
     create_edges,
     create_nodes,
@@ -58,12 +58,31 @@ def value_node(label: str, identifier: str) -> Properties:
 
 
 class RecordCreator:
-    """Creates records in a store that was empty before this load."""
+    """Creates records in a store that was empty before this load.
 
-    def __init__(self, run_id: str, report: LoadReport) -> None:
+    Attributes:
+        late: Values of the labels whose nodes the caller creates, by label.
+
+    Args:
+        run_id: The run.
+        report: Counts of the load.
+        late: These labels.
+    """
+
+    def __init__(self, run_id: str, report: LoadReport, *, late: Sequence[str] = ()) -> None:
+        self.late: dict[str, set[str]] = {label: set() for label in late}
         self._run_id = run_id
         self._report = report
         self._known: dict[str, set[str]] = defaultdict(set)
+
+    def new_values(self, target: str, ids: Iterable[str]) -> list[Properties]:
+        """Return the nodes of values that were not named before."""
+        if target in self.late:
+            self.late[target].update(ids)
+            return []
+        new = sorted(set(ids) - self._known[target])
+        self._known[target].update(new)
+        return [value_node(target, identifier) for identifier in new]
 
     def prepare(self, entries: Sequence[MergedRecord]) -> list[tuple[str, Any]]:
         """Return the statement arguments of records of one label; each id occurs once and is new to the store."""
@@ -76,10 +95,8 @@ class RecordCreator:
         authors = [[entry.record.id, entry.node["author"]] for entry in entries if "author" in entry.node]
         values["Author"].update(author for _, author in authors)
         for target, ids in values.items():
-            new = sorted(ids - self._known[target])
-            self._known[target].update(new)
-            if new:
-                arguments.append(("values", (target, [value_node(target, identifier) for identifier in new])))
+            if new := self.new_values(target, ids):
+                arguments.append(("values", (target, new)))
         arguments.append(("edges", ("PUBLISHED_BY", label, "Author", authors, {})))
         for (rel, parts, as_of), rows in groups.items():
             common = claim_properties({part: (as_of, as_of) for part in parts}, {}, 1.0)
@@ -129,7 +146,7 @@ class RecordCreator:
                     tx.run_batch(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
 
     @staticmethod
-    def add_to_batch(arguments: Iterable[tuple[str, Any]], batch: GraphBatch) -> None:
+    def add_to_batch(arguments: Iterable[tuple[str, Any]], batch: NewGraph) -> None:
         """Add the arguments of `prepare` to a batch."""
         for what, values in arguments:
             if what == "edges":
@@ -158,7 +175,7 @@ class RecordMerger:
         ids = [record.id for record, _ in items]
         nodes = {row["id"]: row["props"] for row in tx.run(read_nodes(label), ids=ids)}
         claims = self._read_claims(tx, label, ids)
-        changes = _Changes(label)
+        changes = Changes(label)
         after = []
         for record, as_of in items:
             node = merge_node(nodes.get(record.id), record, as_of)
@@ -173,10 +190,7 @@ class RecordMerger:
 
     def count(self) -> None:
         """Add the last batch to the report."""
-        for key, number in self._pending.counted.items():
-            what, how = key.split(".")
-            getattr(self._report, what)[how] += number
-        self._report.claims_by_type.update(self._pending.by_type)
+        self._pending.add_to(self._report)
 
     def _read_claims(
         self, tx: Transaction, label: str, ids: Sequence[str]
@@ -188,7 +202,7 @@ class RecordMerger:
                     found[row["a"]][rel, row["b"]] = row["props"]
         return found
 
-    def _write_changes(self, tx: Transaction, changes: _Changes) -> None:
+    def _write_changes(self, tx: Transaction, changes: Changes) -> None:
         if self._undo is not None and changes.before:
             self._undo.append(changes.before)
         label = changes.label
@@ -202,7 +216,7 @@ class RecordMerger:
             tx.run_batch(merge_edges(rel, label, TARGET_LABELS[rel, label]), rows)
 
 
-class _Changes:
+class Changes:
     """Changes of one batch of merged records."""
 
     def __init__(self, label: str) -> None:
@@ -215,7 +229,15 @@ class _Changes:
         self.counted: dict[str, int] = defaultdict(int)
         self.by_type: dict[str, int] = defaultdict(int)
 
+    def add_to(self, report: LoadReport) -> None:
+        """Add the counts to a report."""
+        for key, number in self.counted.items():
+            what, how = key.split(".")
+            getattr(report, what)[how] += number
+        report.claims_by_type.update(self.by_type)
+
     def node(self, old: Mapping[str, Any] | None, new: Properties) -> None:
+        """Add a node before and after its record."""
         if old == new:
             self.counted["nodes.unchanged"] += 1
             return
@@ -235,6 +257,7 @@ class _Changes:
         new: Mapping[tuple[str, str], Properties],
         run_id: str,
     ) -> None:
+        """Add the claims of a node before and after its record, by relationship type and value."""
         for (rel, value), props in new.items():
             self.by_type[rel] += 1
             known = old.get((rel, value))

@@ -1,21 +1,44 @@
 """The first load of a local store is all or nothing: where it was cut off, the next start begins with an empty store.
 
-An engine that dies inside a batch can leave an edge that only one of its ends knows. Nothing but that load is in the
-store, so its data are removed, not repaired.
+An engine that dies inside a batch can leave an edge that only one of its ends knows; an import tool, half a database.
+Nothing but that load is in the store, so its data are removed, not repaired.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
 
 from atlas_db.core.files import write_private
 from atlas_db.core.locks import exclusive_lock, is_locked
 
 _MARKER, _LOCK = "first-load", "first-load.lock"
+IMPORT_FOLDER = "import"
+"""Files for an import tool, in the data directory."""
+IMPORT_ARGUMENTS = "import.args"
+"""Arguments of an import tool, in the data directory: the process list shows the name of this file."""
+
+
+class NewGraph(Protocol):
+    """Takes the nodes and edges of a store that was empty."""
+
+    def node(self, label: str, props: Mapping[str, Any]) -> None:
+        """Add a node that was not added before; properties that are None are left out."""
+
+    def edges(
+        self, rel: str, source: str, target: str, rows: Sequence[Sequence[Any]], names: Sequence[str] = ...,
+        common: Mapping[str, Any] = ...,
+    ) -> None:  # fmt: skip
+        """Add edges: both ends and the values of names of each, and what is equal in all."""
+
+    def flush(self) -> None:
+        """Write what was added."""
 
 
 @contextmanager
@@ -51,13 +74,25 @@ def is_cut_off(directory: Path) -> bool:
     return (directory / _MARKER).exists() and not is_locked(directory / _LOCK)
 
 
-def remove_cut_off(directory: Path, data: Path) -> None:
-    """Remove what a first load left that was cut off. The engine must not run.
+def remove_cut_off(directory: Path, *data: Path) -> None:
+    """Remove what a first load left that was cut off. The engine must not run; an import tool is ended.
 
     Args:
         directory: Data directory of a local engine.
-        data: Folder of its databases.
+        data: Folders of its databases.
     """
     if is_cut_off(directory):
-        shutil.rmtree(data, ignore_errors=True)
+        _end_import(directory)
+        for folder in data:
+            shutil.rmtree(folder, ignore_errors=True)
         (directory / _MARKER).unlink(missing_ok=True)
+
+
+def _end_import(directory: Path) -> None:
+    """End the import tool of a command that was killed: it would go on writing."""
+    argument = f"@{directory / IMPORT_ARGUMENTS}"
+    for process in psutil.process_iter(["cmdline"]):
+        if argument in (process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait()

@@ -89,7 +89,7 @@ def test_export_csv_prints_the_command(home: Path, tmp_path: Path) -> None:
     assert "database import full" in report["command"]
     text = (tmp_path / "out" / "DERIVED_FROM.Model.Model.csv").read_text()
     rows = list(csv.reader(io.StringIO(text)))
-    assert (rows[1][0], rows[1][-1]) == ("a/b", "c/d")
+    assert rows[1][:2] == ["a/b", "c/d"]
 
 
 def test_a_full_disk_is_an_error_and_nothing_is_lost(fresh_home: Path, tmp_path: Path) -> None:
