@@ -139,11 +139,15 @@ def _spherical(fit: LocalFit, weights: Doubles, known: Flags) -> Recipe | None:
     is_constant = _scatter(shares) < _LIMITS.weight_tolerance
     if len(parents) == 2:
         return Recipe("slerp", mean, parents, None, 1.5 if is_constant else 6)
+    centre = np.median(shares, 0)
     if not is_constant:
         return None
-    is_equal = np.abs(np.median(shares, 0) - 1 / len(parents)).max() < _LIMITS.weight_tolerance / 2
+    if centre.min() < MERGE.min_weight:
+        # Most tensors are one parent's own: a stack of layers, one part of which is a merge that is not here.
+        return Recipe("passthrough|multislerp", mean, parents, None, 10) if fit.is_exact else None
+    is_equal = np.abs(centre - 1 / len(parents)).max() < _LIMITS.weight_tolerance / 2
     method = "karcher|multislerp" if is_equal else "multislerp"
-    return Recipe(method, np.median(shares, 0), parents, None, len(parents) - is_equal)
+    return Recipe(method, centre, parents, None, len(parents) - is_equal)
 
 
 def _from_base(fit: LocalFit, base: int) -> Recipe | None:
