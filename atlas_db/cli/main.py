@@ -91,7 +91,3 @@ def main() -> None:
             drop_output()
             errors().print(f"Error: {reason_of(error)}.", style="red", markup=False, soft_wrap=True)
             raise SystemExit(Exit.STORE) from error
-
-
-if __name__ == "__main__":
-    main()

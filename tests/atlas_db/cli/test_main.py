@@ -99,6 +99,23 @@ def test_a_verb_imports_no_other_verb() -> None:
     assert "Usage: atlas-db licenses" in done.stdout
 
 
+@pytest.mark.parametrize("module", ["typer", "atlas_db.cli.licenses"])
+def test_an_interrupt_before_a_command_leaves_no_traceback(module: str) -> None:
+    code = (
+        "import sys\n"
+        "from atlas_db.__main__ import main\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['atlas-db', 'licenses']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped before the command began.\n")
+
+
 def test_every_verb_stands_in_a_panel(tmp_path: Path) -> None:
     listing = run(tmp_path, "--help").stdout
     verbs = [line.split()[0] for line in listing.splitlines() if re.match(r"  [a-z]+  ", line)]
