@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from functools import partial
 from typing import Any
 
+from filelock import BaseFileLock
+
 from atlas_db.cards.card_store import FOLDER, CardWriter
 from atlas_db.claims import runs
 from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
@@ -29,7 +31,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.bulk.first_load import NewGraph
 from atlas_db.store.bulk.graph_batch import GraphBatch
 from atlas_db.store.bulk.import_files import BulkImportFiles
-from atlas_db.store.bulk.offline_import import OfflineEndpoint, offline_import
+from atlas_db.store.bulk.offline_import import OfflineEndpoint, offline_import, seize_engine
 from atlas_db.store.connect import atlas_node
 from atlas_db.store.garbage_collection import gc_tuned
 from atlas_db.store.statements import Statement, all_nodes, count_nodes, indexes
@@ -91,8 +93,12 @@ class _LoadJob:
         with timed(report.seconds, "scan"):
             files = stream.with_dates(files)
         empty = self._count(LABELS.values()) == 0
-        if empty and (endpoint := self._offline_endpoint(stream, files)) is not None:
-            return self._load_offline(endpoint, stream, files, store_id)
+        if (
+            empty
+            and (endpoint := self._offline_endpoint(stream, files)) is not None
+            and (owner := seize_engine(self._store, endpoint)) is not None
+        ):
+            return self._load_offline(endpoint, owner, stream, files, store_id)
         batch_of_first_load = self._batch_of_first_load() if empty else nullcontext()
         resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
@@ -136,7 +142,12 @@ class _LoadJob:
         return endpoint if int(self._store.read(_ALL_NODES)[0]["n"]) <= 1 and endpoint.is_unused() else None
 
     def _load_offline(
-        self, endpoint: OfflineEndpoint, stream: RecordStream, files: list[SourceFile], store_id: str
+        self,
+        endpoint: OfflineEndpoint,
+        owner: BaseFileLock,
+        stream: RecordStream,
+        files: list[SourceFile],
+        store_id: str,
     ) -> LoadReport:
         """Load into a store without data by its engine's import tool."""
         report, options = self._report, self._options
@@ -147,7 +158,7 @@ class _LoadJob:
         cards = CardWriter(options.home / FOLDER, report.run_id, enabled=True)
         with closing(undo), closing(cards), closing(rejects), ExitStack() as importing:
             undo.begin(empty_store=True)
-            out = importing.enter_context(offline_import(self._store, endpoint, self._progress))
+            out = importing.enter_context(offline_import(self._store, endpoint, owner, self._progress))
             out.node("Atlas", atlas_node(store_id))
             out.node("Run", run)
             writer = NewGraphWriter(out, report, options.batch_rows)
