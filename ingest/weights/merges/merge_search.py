@@ -14,7 +14,12 @@ from ingest.weights.merges.by_tensor.tensor_weights import fit_local_weights, ha
 from ingest.weights.merges.linear import fit_affine
 from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.merges.mixture_search import find_mixture
-from ingest.weights.merges.near_models import build_neighbourhood, shares_elements, stored_input_dtype
+from ingest.weights.merges.near_models import (
+    build_neighbourhood,
+    is_rounded_again,
+    shares_elements,
+    stored_input_dtype,
+)
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
 from ingest.weights.merges.subset_search import best_pair_ratio, nearest_candidates, search_subsets
 from ingest.weights.merges.ties_dare import find_ties_dare
@@ -36,6 +41,9 @@ def find_merge(
     """
     others = nearest_candidates(child, candidates, problem.sq_distance)
     if len(others) < 2:
+        return None
+    nearest = min(others, key=lambda row: float(problem.sq_distance[child, row]))
+    if is_rounded_again(problem.vectors, child, nearest):
         return None
     searched = child, permuted, tuple(others)
     if searched not in problem.fits:

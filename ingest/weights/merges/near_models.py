@@ -111,6 +111,26 @@ def stored_input_dtype(vectors: Vectors, child: int) -> str:
     return dtype
 
 
+def is_rounded_again(vectors: Vectors, child: int, other: int) -> bool:
+    """Whether a model of 16 bits is another, but for values that were rounded twice: off by one step in few places.
+
+    Two casts of one model, which may not be here, are like this. Of the elements of a float16 copy, one in sixteen is
+    rounded to bfloat16 another way than the model itself.
+
+    Args:
+        vectors: The family.
+        child: Row of the model.
+        other: Row of the other.
+    """
+    half = _HALF_ULP.get(vectors.main_dtype[child])
+    if half is None:
+        return False
+    target = vectors.flat[child]
+    off = np.abs(round_to_dtype(vectors.flat[other], vectors.main_dtype[child]) - target)
+    is_near = off <= 4 * half * np.abs(target) + 1e-12  # a step is at most four of the least halves
+    return bool(is_near.mean() > MERGE.elements.min_near_share and (off > 0).mean() < MERGE.elements.max_rounded_again)
+
+
 def shares_elements(problem: MergeProblem, child: int, candidates: Sequence[int], input_dtype: str) -> bool:
     """Whether a model has more elements of one other than of most, so that it may be a mixture of elements.
 

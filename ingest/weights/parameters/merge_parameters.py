@@ -224,6 +224,8 @@ class ElementParameters:
         min_gain: Share of elements that a further parent explains in addition.
         min_explained: Share of informative elements that is explained in types of 16 bits.
         min_exact_explained: The same in float32.
+        max_rounded_again: Share of elements that differ between a model of 16 bits and one that it was rounded from.
+        min_near_share: Share of elements that are then off by one step at most.
         min_of_changed: Share of all changed elements that is explained, over the least share of informative ones.
         min_parent_share: Share of informative elements in which each parent takes part.
         max_opposed_share: Share of elements with opposed signs up to which their combinations are chance.
@@ -275,6 +277,8 @@ class ElementParameters:
     min_gain: float = parameter(0.005, "1", _MERGEKIT)
     min_explained: float = parameter(0.85, "1", _MERGEKIT)
     min_exact_explained: float = parameter(0.95, "1", _MERGEKIT)
+    max_rounded_again: float = parameter(0.15, "1", "by definition: one in sixteen, and twice that for both roundings")
+    min_near_share: float = parameter(0.999, "1", "by definition: all, and room for values near zero")
     min_of_changed: float = parameter(0.95, "1", _MERGEKIT)
     min_parent_share: float = parameter(0.01, "1", _MERGEKIT)
     max_opposed_share: float = parameter(0.03, "1", _MERGEKIT)

@@ -75,6 +75,20 @@ def test_a_step_as_small_as_rounding_is_no_merge_of_siblings(tmp_path: Path) -> 
     assert find_merge(view, 4, [0, 1, 2, 3], storage_noise(family, 4, grids[4]), permuted=True) is None
 
 
+@pytest.mark.parametrize(("step", "share"), [(0.1, 0.5), (0.05, 0.9), (0.02, 0.1), (0.01, 0.5)])
+def test_two_casts_of_a_model_that_is_not_here_are_no_merge(tmp_path: Path, step: float, share: float) -> None:
+    """Values that were rounded twice are off by one step in few places, where a relative of the model comes near."""
+    base = root(1)
+    parent, other = trained(base, 7, 0.3), trained(base, 3, 0.3)
+    absent = trained(parent, 2, step)
+    relative = {name: value + share * (absent[name] - value) for name, value in parent.items()}
+    family = vectors(
+        tmp_path, *((model, "F32") for model in (base, parent, other, relative)), (absent, "F16"), (absent, "BF16")
+    )
+    view = build_merge_problem(family, sq_distances(family), detect_grids(family))
+    assert find_merge(view, 5, range(5), storage_noise(family, 5, "")) is None
+
+
 def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     """A = 2 M - B holds as exactly as M = (A + B) / 2 does."""
     base = root(1)
