@@ -52,7 +52,7 @@ def served_dashboard(store: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     Raises:
         SystemExit: It did not start.
     """
-    command = [sys.executable, "-m", "atlas_db.cli.main", "dashboard", "--port", "0", "--store", store]
+    command = [sys.executable, "-m", "atlas_db", "dashboard", "--port", "0", "--store", store]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             match = re.match(r"(http://\S+?)/ ", process.stdout.readline() if process.stdout else "")

@@ -29,7 +29,7 @@ from atlas_db.store.connect import open_store
 from atlas_db.store.statements import Statement
 from benchmarks.dashboard import served_dashboard
 
-ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
+ATLAS = [sys.executable, "-m", "atlas_db"]
 PAGES = (
     "/", "/family", "/questions", "/questions/top_parents?ask=1", "/cypher?q=MATCH+(m:Model)+RETURN+m.id+LIMIT+5",
     "/ecosystem", "/audit", "/audit?page=2", "/quality", "/runs", "/search?q=llama", "/search?q=bert",

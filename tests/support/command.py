@@ -19,7 +19,7 @@ from atlas_db.cli.main import application
 from atlas_db.cli.output import console, errors
 
 APP = application()
-ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
+ATLAS = [sys.executable, "-m", "atlas_db"]
 Done = subprocess.CompletedProcess[str]
 
 

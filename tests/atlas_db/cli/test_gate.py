@@ -59,7 +59,7 @@ def test_a_folder_is_decided_with_what_the_hub_knows_above_it(
 @pytest.mark.slow
 def test_a_script_pulls_only_what_is_allowed(tmp_path: Path, file: str) -> None:
     (tmp_path / "pull.sh").write_text(
-        f'{sys.executable} -m atlas_db.cli.main gate --policy policy.toml --store {file} "$1" > /dev/null && touch pulled\n'
+        f'{sys.executable} -m atlas_db gate --policy policy.toml --store {file} "$1" > /dev/null && touch pulled\n'
     )
     for name, pulled in (("p/nc", False), (META, False), ("p/mit", True)):
         subprocess.run(["bash", "pull.sh", name], cwd=tmp_path, env=environment(tmp_path / "home"), check=False)

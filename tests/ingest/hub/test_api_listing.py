@@ -148,7 +148,7 @@ def test_a_finished_page_is_never_fetched_again(hub: Hub, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_kill_9_between_pages(hub: Hub, tmp_path: Path) -> None:
     environ = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test_token"}
-    command = [sys.executable, "-m", "atlas_db.cli.main", "fetch", str(tmp_path / "out"), "--format", "json"]
+    command = [sys.executable, "-m", "atlas_db", "fetch", str(tmp_path / "out"), "--format", "json"]
     hub.plan = {n * 100: ["429"] for n in range(3, 4)}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20

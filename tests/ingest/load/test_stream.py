@@ -93,7 +93,7 @@ def test_a_load_killed_ten_times_ends_in_the_same_graph(engine_settings: Setting
         "ATLAS_DB_BATCH_ROWS": "40",
         "ATLAS_DB_HEAP": engine_settings.heap,
     }
-    command = [sys.executable, "-m", "atlas_db.cli.main", "load", "--no-statistics", path]
+    command = [sys.executable, "-m", "atlas_db", "load", "--no-statistics", path]
     moments = random.Random(2024)
     killed = 0
     while killed < 10:
