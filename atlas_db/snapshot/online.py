@@ -9,6 +9,7 @@ from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import is_owned_id, repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
+from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, repository_path
 from atlas_db.core.terms import METHODS, Progress, RecordKind, Source
 from atlas_db.licenses.completeness import named
@@ -17,7 +18,7 @@ from atlas_db.snapshot.repositories import UNRESOLVED, KeptRepositories, Reposit
 MAX_REQUESTS = 500
 """Records that are requested of the Hub, at most: a lineage has tens."""
 RecordRequest = Callable[[RecordKind, str], HubRecord | None]
-"""Returns the record of a repository from the Hub, None where it has none."""
+"""Returns the record of a repository from the Hub, None where it has none. A RecordError tells why one is not read."""
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class OnlineAnswer:
         repositories: The atlas with what the Hub added.
         found: Paths of repositories that the Hub has a record of.
         missing: Paths of those that it has none of, or that this token may not see.
+        unread: Why a record that the Hub has cannot be read, by path.
         unrequested: Number of repositories that were not requested, because there were too many.
         renamed: Id that a model bears on the Hub today, by the name that was requested.
         offline: Whether only answers on disk were used.
@@ -36,6 +38,7 @@ class OnlineAnswer:
     repositories: KeptRepositories
     found: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
     unrequested: int = 0
     renamed: dict[str, str] = field(default_factory=dict)
     offline: bool = False
@@ -44,8 +47,10 @@ class OnlineAnswer:
         """Return the answer in one sentence."""
         why = "no answer on disk, and HF_HUB_OFFLINE is set" if self.offline else "none there, or none that we may see"
         lacking = f"; {why}: {named(self.missing)}" if self.missing else ""
+        why_unread = next(iter(self.unread.values()), "")
+        unread = f"; cannot be read: {named(list(self.unread))} ({why_unread})" if self.unread else ""
         rest = f"; {self.unrequested} were not requested" if self.unrequested else ""
-        return f"From the Hub: {len(self.found)} records that this atlas lacks{lacking}{rest}."
+        return f"From the Hub: {len(self.found)} records that this atlas lacks{lacking}{unread}{rest}."
 
 
 def complete_lineage(
@@ -108,11 +113,16 @@ class _Search:
 
     def _fetch(self, kind: RecordKind, name: str) -> HubRecord | None:
         answer = self._answer
-        if len(answer.found) + len(answer.missing) >= MAX_REQUESTS:
+        requested = len(answer.found) + len(answer.missing) + len(answer.unread)
+        if requested >= MAX_REQUESTS:
             answer.unrequested += 1
             return None
-        self._progress("request from the Hub", len(answer.found) + len(answer.missing), 0)
-        record = self._request(kind, name)
+        self._progress("request from the Hub", requested, 0)
+        try:
+            record = self._request(kind, name)
+        except RecordError as error:
+            answer.unread[repository_path(name, kind)] = error.message
+            return None
         if record is None or record.kind is not kind:
             answer.missing.append(repository_path(name, kind))
             return None
@@ -160,7 +170,7 @@ class _Search:
                 if each.resolution in UNRESOLVED
             ]  # fmt: skip
             self._answer.repositories.keep(kept)
-        for name in self._answer.missing:
+        for name in (*self._answer.missing, *self._answer.unread):
             if name in names and name not in known:
                 self._answer.repositories.keep(Repository(name, RecordKind.MODEL, placeholder=True))
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from atlas_db.core.decoding import MalformedError, decode_json, read_json
-from atlas_db.core.errors import HubError, RecordError
+from atlas_db.core.errors import HubError
 from atlas_db.core.files import write_whole
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
@@ -67,6 +67,7 @@ class HubRecords:
 
         Raises:
             HubError: The Hub does not answer.
+            RecordError: Its record cannot be read.
         """
         url = f"{endpoint()}/api/{kind}s/{quote(identifier)}"
         file = self._cache / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
@@ -79,12 +80,7 @@ class HubRecords:
             write_whole(file, msgspec.json.encode(kept))
         if kept.body is None:
             return None
-        try:
-            return decode_one_of_many(msgspec.json.encode(kept.body), kind)
-        except RecordError as error:
-            raise HubError(
-                f"the Hub's record of {identifier} cannot be read: {error.message}", hint="Report it"
-            ) from error
+        return decode_one_of_many(msgspec.json.encode(kept.body), kind)
 
     def _request(self, url: str, kind: RecordKind) -> dict[str, Any] | None:
         fields = (*EXPAND[f"{kind}s"], *(("baseModels",) if kind is RecordKind.MODEL else ()))

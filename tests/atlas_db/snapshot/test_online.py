@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from atlas_db.core.errors import RecordError
+from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Resolution
 from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.snapshot import online
+from atlas_db.snapshot.repositories import KeptRepositories
 from atlas_db.snapshot.table_store import TableStore
+from ingest.hub.decode import decode_record
 from tests.support.graphs import child, model
 from tests.support.kept import answered
 
@@ -43,6 +49,18 @@ def test_a_name_without_owner_is_not_asked_for_and_stays_unresolved() -> None:
     assert (found.found, found.missing) == (["a/leaf"], [])
     (mention,) = found.repositories.find(RecordKind.MODEL, ["a/leaf"])["a/leaf"].mentions
     assert mention["resolution"] == Resolution.ABSENT
+
+
+def test_a_record_that_cannot_be_read_ends_no_search() -> None:
+    def request(kind: RecordKind, name: str) -> HubRecord | None:
+        if name == "a/mid":
+            raise RecordError("its id is no id", code="bad_id")
+        return decode_record(json.dumps(CHAIN[0]).encode()) if name == "a/leaf" else None
+
+    found = online.complete_lineage(KeptRepositories(), ["a/mid", "a/leaf"], [], request, "2026-11-29")
+    assert (found.found, found.unread) == (["a/leaf"], {"a/mid": "its id is no id"})
+    assert "cannot be read: a/mid (its id is no id)" in found.words()
+    assert found.repositories.find(RecordKind.MODEL, ["a/mid"])["a/mid"].placeholder
 
 
 def test_endless_lineages_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.core.errors import HubError
+from atlas_db.core.errors import HubError, RecordError
 from atlas_db.core.terms import RecordKind
 from ingest.hub.single_records import MAX_AGE_SECONDS, HubRecords
 from tests.support.graphs import child, model
@@ -56,6 +56,12 @@ def test_offline_nothing_is_asked_and_old_answers_hold(
     assert records.record(RecordKind.MODEL, "a/leaf") is not None
     assert records.record(RecordKind.MODEL, "a/other") is None
     assert len(hub.tokens) == requested
+
+
+def test_a_record_that_cannot_be_read_is_named(hub: HubServer, tmp_path: Path) -> None:
+    hub.records["models/a/leaf"] = {"id": "a/leaf\n", "tags": []}
+    with pytest.raises(RecordError):
+        HubRecords(tmp_path / "cache").record(RecordKind.MODEL, "a/leaf")
 
 
 def test_a_renamed_model_has_its_new_id(hub: HubServer, tmp_path: Path) -> None:
