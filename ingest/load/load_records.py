@@ -18,7 +18,7 @@ from filelock import BaseFileLock
 
 from atlas_db.cards.card_store import FOLDER, CardWriter
 from atlas_db.claims import runs
-from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
+from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
 from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.parameters.claim_parameters import claim_parameters
@@ -37,8 +37,8 @@ from atlas_db.store.garbage_collection import gc_tuned
 from atlas_db.store.statements import Statement, all_nodes, count_nodes, indexes
 from ingest.hub.snapshot import SourceFile, find_inputs, newest_date
 from ingest.load.load_report import LoadReport, RejectFile, timed
-from ingest.load.new_graph import NewGraphWriter
-from ingest.load.record_merge import Properties, merge_node
+from ingest.load.new_graph import NewGraphWriter, collect_facts
+from ingest.load.record_merge import merge_node
 from ingest.load.stream import LoadOptions, RecordStream
 from ingest.load.write_records import LABELS, MergedRecord, RecordCreator, RecordMerger
 
@@ -223,7 +223,7 @@ class _LoadJob:
                     continue
                 written[label].add(record.id)
                 node = merge_node(None, record, as_of)
-                self._collect_facts(node)
+                collect_facts(node, self._models, self._declarations)
                 batch.append(MergedRecord(record, as_of, node))
                 if len(batch) >= self._options.batch_rows:
                     flush()
@@ -272,7 +272,7 @@ class _LoadJob:
         nodes = upserter.write(tx, items)
         if items[0][0].kind is RecordKind.MODEL:
             for node in nodes:
-                self._collect_facts(node)
+                collect_facts(node, self._models, self._declarations)
 
     def _digests(self) -> dict[tuple[str, str], tuple[str, str]]:
         found = {}
@@ -282,11 +282,6 @@ class _LoadJob:
             ):
                 found[label, identifier] = (digest, last_seen)
         return found
-
-    def _collect_facts(self, node: Properties) -> None:
-        self._models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"), node["last_seen"])
-        if node.get("declared_parents") or node.get("weights_declared_parents"):
-            self._declarations[node["id"]] = parent_declarations(node)
 
     def _sync_lineage(self, batch: NewGraph | None, *, fresh: bool, forced: bool) -> None:
         """Build the indexes, and write the lineage if anything changed."""

@@ -18,6 +18,21 @@ from ingest.load.write_records import LABELS, TARGET_LABELS, Changes, MergedReco
 Claims = dict[tuple[str, str], Properties]
 
 
+def collect_facts(
+    node: Properties, models: dict[str, NameEvidence], declarations: dict[str, list[ParentDeclaration]]
+) -> None:
+    """Keep what the resolution of parents needs of a model.
+
+    Args:
+        node: Properties of the model.
+        models: Evidence on names, by model; the model is added.
+        declarations: Declarations of parents, by child; those of the model are added.
+    """
+    models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"), node["last_seen"])
+    if node.get("declared_parents") or node.get("weights_declared_parents"):
+        declarations[node["id"]] = parent_declarations(node)
+
+
 class _Repository(NamedTuple):
     """A repository of which more records may come."""
 
@@ -92,9 +107,7 @@ class NewGraphWriter:
         if kind is RecordKind.DATASET:
             self._datasets.add(node["id"])
             return
-        self.models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"), node["last_seen"])
-        if node.get("declared_parents"):
-            self.declarations[node["id"]] = parent_declarations(node)
+        collect_facts(node, self.models, self.declarations)
 
     def _hold(self, record: HubRecord, as_of: str) -> None:
         """Merge a record with those before it, and count what that changes."""

@@ -35,7 +35,16 @@ class NewGraph(Protocol):
         self, rel: str, source: str, target: str, rows: Sequence[Sequence[Any]], names: Sequence[str] = ...,
         common: Mapping[str, Any] = ...,
     ) -> None:  # fmt: skip
-        """Add edges: both ends and the values of names of each, and what is equal in all."""
+        """Add edges between nodes that were added before.
+
+        Args:
+            rel: Relationship type.
+            source: Label of the starts.
+            target: Label of the ends.
+            rows: Of each edge the ids of both ends, then the value of each name; values that are None are left out.
+            names: Properties that differ from edge to edge.
+            common: Properties that are equal in all.
+        """
 
     def flush(self) -> None:
         """Write what was added."""

@@ -124,16 +124,7 @@ class GraphBatch:
         self, rel: str, source: str, target: str, rows: Sequence[Sequence[Any]], names: Sequence[str] = (),
         common: Mapping[str, Any] = _NONE,
     ) -> None:  # fmt: skip
-        """Add edges between nodes that were added before.
-
-        Args:
-            rel: Relationship type.
-            source: Label of the starts.
-            target: Label of the ends.
-            rows: Of each edge the ids of both ends, then the value of each name; values that are None are left out.
-            names: Properties that differ from edge to edge.
-            common: Properties that are equal in all.
-        """
+        """Add edges between nodes that were added before; arguments are those of `NewGraph.edges`."""
         self._edges.append(_Edges(rel, source, target, rows, names, common))
         self._send_if_large(EDGE_BYTES * len(rows))
 

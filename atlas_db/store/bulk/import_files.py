@@ -115,16 +115,7 @@ class BulkImportFiles:
         self, rel: str, source: str, target: str, rows: Sequence[Sequence[Any]], names: Sequence[str] = (),
         common: Mapping[str, Any] = _NONE,
     ) -> None:  # fmt: skip
-        """Write edges.
-
-        Args:
-            rel: Relationship type.
-            source: Label of the starts.
-            target: Label of the ends.
-            rows: Of each edge the ids of both ends, then the value of each name; values that are None are left out.
-            names: Properties that differ from edge to edge.
-            common: Properties that are equal in all.
-        """
+        """Write edges; arguments are those of `NewGraph.edges`."""
         if not rows:
             return
         columns = (*names, *common)

@@ -42,9 +42,6 @@ def find_merge(
     others = nearest_candidates(child, candidates, problem.sq_distance)
     if len(others) < 2:
         return None
-    nearest = min(others, key=lambda row: float(problem.sq_distance[child, row]))
-    if is_rounded_again(problem.vectors, child, nearest):
-        return None
     searched = child, permuted, tuple(others)
     if searched not in problem.fits:
         problem.fits[searched] = _search(problem, child, others, noise, permuted=permuted)
@@ -53,6 +50,9 @@ def find_merge(
 
 def _search(problem: MergeProblem, child: int, others: Sequence[int], noise: Floats, *, permuted: bool) -> Merge | None:
     """Return the merge of some of the given models, or None; arguments are those of `find_merge`."""
+    nearest = min(others, key=lambda row: float(problem.sq_distance[child, row]))
+    if is_rounded_again(problem.vectors, child, nearest):
+        return None
     subsets = _candidate_subsets(problem, child, others)
     merge = fit_affine(problem, child, subsets, others, noise)
     if merge is not None:
