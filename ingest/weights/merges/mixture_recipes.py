@@ -29,6 +29,9 @@ _METHODS = {
 }
 """Method by how elements were thinned out, and whether their signs were made to agree."""
 
+_AGREEING = "breadcrumbs_ties|dare_ties|della|ties"
+"""All methods that make signs agree."""
+
 ELEMENT_METHODS = frozenset({*_METHODS.values(), "sce", "dare"})
 """Methods that change elements one by one; dare stands for that of a quantized merge."""
 
@@ -60,8 +63,8 @@ def method_of(near: NearModels, mixture: Mixture) -> str:
         return _mean_method(near, mixture, kind)
     agrees = _signs_agree(mixture)
     if agrees is None:
-        return "|".join(sorted({name for (how, _), name in _METHODS.items() if how == kind})) or "dare_ties|della|ties"
-    return _METHODS.get((kind, agrees), "dare_ties|della|ties" if agrees else "breadcrumbs|dare_linear|della_linear")
+        return "|".join(sorted({name for (how, _), name in _METHODS.items() if how == kind})) or _AGREEING
+    return _METHODS.get((kind, agrees), _AGREEING if agrees else "breadcrumbs|dare_linear|della_linear")
 
 
 def _mean_method(near: NearModels, mixture: Mixture, kind: str) -> str:

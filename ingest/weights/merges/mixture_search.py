@@ -75,7 +75,7 @@ def _rounded(mixture: Mixture) -> tuple[bool, frozenset[tuple[int, float]]]:
 def _sort_key(mixture: Mixture) -> tuple[float, bool, float]:
     """Order of explanations: those of most elements, then sums before means, then equal factors."""
     scales = [scale for _, scale in _scales_of(mixture)]
-    return -round(mixture.score, 2), mixture.is_mean, max(scales) - min(scales)
+    return -round(mixture.information, 2), mixture.is_mean, max(scales) - min(scales)
 
 
 def _base_by_signs(near: NearModels, mixture: Mixture) -> int:
@@ -168,19 +168,47 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
         for each in _fits(near, base, [(place, scale)])
     ]
     singles = [each for each in singles if each.explained > _LIMITS.min_parent_share]
-    singles.sort(key=lambda each: -each.score)
+    singles.sort(key=lambda each: -each.information)
     best = list(dict.fromkeys(each.parents[0] for each in singles))[: _LIMITS.max_parents]
     options = [scale for each in singles if each.parents[0] in best for scale in _scales_of(each)]
     pairs = [fit for pair in combinations(options, 2) if pair[0][0] != pair[1][0] for fit in _fits(near, base, pair)]
-    pairs.sort(key=lambda each: -each.score)
+    pairs.sort(key=lambda each: -each.information)
     made = [*singles[:1], *pairs]
     # A relative of a parent shares elements with a merge, too: it may stand in the best pair, not in the best three.
-    if pairs and pairs[0].score > made[0].score:
-        for together in pairs[: _LIMITS.max_extended_pairs]:
-            for option in options:
-                if option[0] not in together.parents:
-                    made += _fits(near, base, [*_scales_of(together), option])
+    if pairs and pairs[0].information > made[0].information:
+        tried = set[frozenset[tuple[int, float]]]()
+        for is_mean in (False, True):
+            for together in [each for each in pairs if each.is_mean == is_mean][: _LIMITS.max_extended_pairs]:
+                for third in (*options, *_thirds(near, target, together)):
+                    three = [*_scales_of(together), third]
+                    if third[0] not in together.parents and frozenset(three) not in tried:
+                        tried.add(frozenset(three))
+                        made += _fits(near, base, three)
     return made
+
+
+def _thirds(near: NearModels, target: Doubles, pair: Mixture) -> list[tuple[int, float]]:
+    """Return possible third parents with their factors, by what a pair of parents leaves.
+
+    Recipes that drop few elements hardly leave any to the third parent alone, so that its factor shows only in what the
+    sum of the others leaves. Means of whole task vectors have factors of one.
+
+    Args:
+        near: The model and the models near it.
+        target: The model's task vector, shape (e,).
+        pair: Explanation by two parents.
+    """
+    others = [place for place in range(len(near.rows)) if place not in (pair.base, *pair.parents)]
+    left = pair.used < 0
+    if pair.is_mean:
+        is_whole = bool((pair.factors == 1).all())
+        return [(place, 1.0) for place in others[: _LIMITS.max_swapped]] if is_whole else []
+    rest = target - pair.terms.sum(0)
+    return [
+        (place, scale)
+        for place in others[: _LIMITS.max_swapped]
+        for scale, _ in _scale_peaks(near, rest, place, pair.base, left)[:1]
+    ]
 
 
 def _means_of_own(near: NearModels, own: Sequence[int]) -> list[Mixture]:

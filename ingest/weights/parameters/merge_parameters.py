@@ -210,6 +210,8 @@ class ElementParameters:
         rounded_windows: The same, for the final factors in types of 16 bits.
         fine_windows: The same, when a tensor's factor is known.
         exact_windows: The same, up to rounding alone.
+        densest_shares: Shares of some ratios whose shortest interval is looked at for the one that all follow.
+        min_same_factor: Share of tensors that show the factor of all.
         same_factor_tolerance: Relative difference of the factors of most tensors within which all have the same.
         min_share: Weight of a parent in a mean of two, at least.
         rounding_factor: Rounding errors that an explained element may be off.
@@ -219,6 +221,7 @@ class ElementParameters:
         float16_tolerance: The same in float16.
         search_tolerance: The same while searching, as factors are not known well.
         max_chance: Width of all explanations over the element's size from which a match may be chance.
+        min_chance: Share that chance explains, at least.
         certain_score: Mean share explained from which no further base is tried.
         max_left: Part of the unexplained elements that a further parent leaves unexplained at most.
         min_gain: Share of elements that a further parent explains in addition.
@@ -263,6 +266,8 @@ class ElementParameters:
     rounded_windows: tuple[float, ...] = parameter((0.1, 0.05, 0.03, 0.015, 0.005), "1", _WORK)
     fine_windows: tuple[float, ...] = parameter((0.01, 0.003, 0.001, 0.0), "1", _WORK)
     exact_windows: tuple[float, ...] = parameter((0.0, 0.0), "1", "by definition: the error of rounding alone")
+    densest_shares: tuple[float, ...] = parameter((0.003, 0.01, 0.03, 0.1), "1", _WORK)
+    min_same_factor: float = parameter(0.5, "1", "by definition: most tensors")
     same_factor_tolerance: float = parameter(1e-4, "1", _MERGEKIT)
     min_share: float = parameter(0.01, "1", "chosen: less is no parent")
     rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)
@@ -272,6 +277,7 @@ class ElementParameters:
     float16_tolerance: float = parameter(0.002, "1", _ROUNDINGS)
     search_tolerance: float = parameter(0.01, "1", _WORK)
     max_chance: float = parameter(0.3, "1", _FAMILIES)
+    min_chance: float = parameter(1e-4, "1", "by definition: rounding over the size of a change in float32")
     certain_score: float = parameter(0.99, "1", _MERGEKIT)
     max_left: float = parameter(0.5, "1", "three parents of bfloat16 explain by chance a third of what two leave")
     min_gain: float = parameter(0.005, "1", _MERGEKIT)

@@ -115,3 +115,50 @@ def test_nearswap_towards_a_merge_is_not_towards_the_merges_own_parent(tmp_path:
     found = merged(tmp_path, lambda n, b, m: nearswap(m[2], m[5], 0.002), relative=fused)
     assert found is not None
     assert (found.method, set(found.parents)) == ("nearswap", {3, 6})
+
+
+@pytest.mark.parametrize(
+    ("thinned", "density", "agree", "method"),
+    [
+        ("magnitude", 0.6, True, "ties"),
+        ("rank", 0.6, True, "della"),
+        ("band", 0.8, True, "breadcrumbs_ties"),
+    ],
+)
+@pytest.mark.parametrize("weights", [(0.55, 0.78, 0.98), (0.81, 0.87, 0.34)])
+def test_means_of_three_with_weights_of_their_own_name_all_parents(
+    tmp_path: Path, thinned: str, density: float, agree: bool, method: str, weights: tuple[float, ...]
+) -> None:
+    found = merged(
+        tmp_path,
+        lambda n, b, m: np.asarray(
+            b + 0.8 * (task_vectors(b, m[1:4], weights, thinned, density, agree=agree, normalize=True) - b), np.float32
+        ),
+    )
+    assert found is not None
+    assert (set(found.parents), found.base) == ({2, 3, 4}, 0)
+    assert method in found.method.split("|")
+
+
+@pytest.mark.parametrize("density", [0.7, 0.8])
+@pytest.mark.parametrize("weights", [(0.43, 0.96, 0.39), (0.9, 0.6, 0.3)])
+def test_a_third_parent_shows_in_what_the_sum_of_two_leaves(
+    tmp_path: Path, density: float, weights: tuple[float, ...]
+) -> None:
+    """Breadcrumbs that drop few elements leave hardly any to the third parent alone, here a merge of both and another."""
+
+    def mixed(tuned: list[Weights]) -> Weights:
+        base = root(1)
+        return {
+            name: task_vectors(
+                value, [tuned[at][name] for at in (0, 1, 3)], (0.9, 0.9, 0.7), "band", 0.8, agree=True, normalize=True
+            )
+            for name, value in base.items()
+        }
+
+    found = merged(
+        tmp_path, lambda n, b, m: task_vectors(b, [m[1], m[3], m[5]], weights, "band", density), relative=mixed
+    )
+    assert found is not None
+    assert (set(found.parents), found.base) == ({2, 4, 6}, 0)
+    assert "breadcrumbs" in found.method.split("|")
