@@ -10,6 +10,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.adapters.base_fit import Accumulator, Fit
 from ingest.weights.adapters.base_matrices import BaseMatrices
+from ingest.weights.adapters.contained_steps import line_to, step_log_likelihoods
 from ingest.weights.adapters.traces import AdapterTraces, CopyRole, Update
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 
@@ -102,6 +103,9 @@ def _scaled_to(values: Floats, other: Floats) -> Floats:
 def features(measured: Measured, parents: Sequence[int | None], later: Sequence[bool]) -> Doubles:
     """Return features of the choice among models, shape (n, 7).
 
+    Values that an adapter copied from its base tell it best. Where there are some, the other statistics add nothing:
+    they are 0.
+
     A model that was trained further leans to every update of its family, and most to those by the same data. So each
     step from a parent to a child is measured, too. It has two measures: by how much the child fits better, and how much
     the step overlaps with the update itself.
@@ -115,31 +119,22 @@ def features(measured: Measured, parents: Sequence[int | None], later: Sequence[
         Columns `scorer.ADAPTER_FEATURES`.
     """
     fit = measured.fit
-    lines = [_line(parents, place) for place in range(len(parents))]
+    table = np.zeros((len(parents), 7))
+    table[:, 6] = later
+    if fit.contained.elements:
+        table[:, 5] = step_log_likelihoods(fit.contained, parents)
+        return table
+    lines = [line_to(parents, place) for place in range(len(parents))]
 
-    def along(name: str) -> Doubles:
+    def along(name: str) -> list[float]:
         steps = np.arcsinh(fit.pairs[name])
-        return np.array([sum(float(steps[parent, child]) for parent, child in line) for line in lines])
+        return [sum(float(steps[parent, child]) for parent, child in line) for line in lines]
 
-    return np.column_stack(
-        (
-            -np.arcsinh((fit.partner.max() - fit.partner) / ADAPTER.likelihood_unit),
-            -np.arcsinh((fit.own.max() - fit.own) / ADAPTER.likelihood_unit),
-            [float(len(line)) for line in lines],
-            along("overlap"), along("inputs"), along("copies"),
-            np.array(later, float),
-        )
-    )  # fmt: skip
-
-
-def _line(parents: Sequence[int | None], place: int) -> list[tuple[int, int]]:
-    """Return the steps from the oldest ancestor of a model down to it, as pairs of parent and child."""
-    steps: list[tuple[int, int]] = []
-    parent = parents[place]
-    while parent is not None and len(steps) < len(parents):
-        steps.append((parent, place))
-        place, parent = parent, parents[parent]
-    return steps
+    table[:, 0] = -np.arcsinh((fit.partner.max() - fit.partner) / ADAPTER.likelihood_unit)
+    table[:, 1] = -np.arcsinh((fit.own.max() - fit.own) / ADAPTER.likelihood_unit)
+    table[:, 2] = [len(line) for line in lines]
+    table[:, 3], table[:, 4] = along("overlap"), along("inputs")
+    return table
 
 
 def base_probabilities(measured: Measured, scores: Doubles) -> Doubles:

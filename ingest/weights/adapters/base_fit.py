@@ -20,6 +20,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.adapters.base_matrices import ModuleView
+from ingest.weights.adapters.contained_steps import CopiedValues
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 
 
@@ -35,6 +36,7 @@ class Fit:
         copied: z of the correlation with the values that the adapter copied, 0 where it is weak, shape (n,).
         partner: The same as `own`, given the matrices through which gradients reach the outputs where these are known,
             shape (n,).
+        contained: Inner products of the values that the adapter copied with those of the models.
         pairs: By name of the statistic, shape (n, n). The z by which the model of the column fits better than that of
             the row.
         modules: Modules that were compared.
@@ -46,6 +48,7 @@ class Fit:
     own: Doubles
     partner: Doubles
     copied: Doubles
+    contained: CopiedValues
     pairs: dict[str, Doubles]
     modules: int
 
@@ -56,12 +59,11 @@ class Accumulator:
     def __init__(self, models: int) -> None:
         self.models = models
         self.single = {name: np.zeros(models) for name in ("outputs", "inputs", "reached", "own", "partner")}
-        self.pairs = {
-            name: np.zeros((models, models)) for name in ("outputs", "inputs", "reached", "overlap", "copies")
-        }
+        self.pairs = {name: np.zeros((models, models)) for name in ("outputs", "inputs", "reached", "overlap")}
         self.counts = dict.fromkeys(self.pairs, 0)
         self.dots, self.squares = np.zeros(models), np.zeros(models)
         self.square, self.elements = 0.0, 0
+        self.contained, self.copies = CopiedValues(models), 0
 
     def add_update(self, left: Floats, right: Floats, views: Sequence[ModuleView]) -> None:
         """Add a module.
@@ -100,9 +102,8 @@ class Accumulator:
             self.dots += [float(np.vdot(centred, each - each.mean())) for each in originals]
             self.squares += [float(np.vdot(each - each.mean(), each - each.mean())) for each in originals]
             self.square, self.elements = self.square + float(np.vdot(centred, centred)), self.elements + len(values)
-        residuals = np.stack([values - each for each in originals]).astype(float)
-        # x_bc = (v - (b + c) / 2) · (c - b) = (|v - b|² - |v - c|²) / 2, element by element.
-        self._add_pairs("copies", -0.5 * residuals**2)
+        self.contained.add(values, originals)
+        self.copies += 1
 
     def _add_energy(self, name: str, directions: Floats, grams: Sequence[Floats]) -> None:
         upper = np.triu_indices(len(directions), 1)
@@ -135,7 +136,8 @@ class Accumulator:
         scale = {name: np.sqrt(max(count, 1)) for name, count in self.counts.items()}
         single = {name: value / scale.get(name, 1.0) for name, value in self.single.items()}
         pairs = {name: value / scale[name] for name, value in self.pairs.items()}
-        return Fit(**single, copied=self._copied(), pairs=pairs, modules=max(self.counts.values()))
+        modules = max(*self.counts.values(), self.copies)
+        return Fit(**single, copied=self._copied(), contained=self.contained, pairs=pairs, modules=modules)
 
 
 def log_likelihood(directions: Floats, values: Floats, vectors: Floats) -> float:

@@ -11,6 +11,7 @@ from ingest.formats.open_model import open_model
 from ingest.weights.adapters.base_choice import Measured, base_probabilities, features, fitting_modules, measure
 from ingest.weights.adapters.base_fit import Fit
 from ingest.weights.adapters.base_matrices import BaseMatrices
+from ingest.weights.adapters.contained_steps import CopiedValues
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 from tests.support.adapters import numbers, traces_of, write_adapter
 from tests.support.families import HIDDEN, Weights, root, trained, write
@@ -20,8 +21,9 @@ AT = "layers.{}.self_attn.v_proj"
 
 def measured(count: int, equal: list[bool] | None = None) -> Measured:
     zeros, pairs = np.zeros(count), np.zeros((count, count))
-    names = ("outputs", "inputs", "overlap", "copies")
-    return Measured(Fit(zeros, zeros, zeros, zeros, zeros, zeros, dict.fromkeys(names, pairs), 1), equal, pairs)
+    names = ("outputs", "inputs", "overlap")
+    fit = Fit(zeros, zeros, zeros, zeros, zeros, zeros, CopiedValues(count), dict.fromkeys(names, pairs), 1)
+    return Measured(fit, equal, pairs)
 
 
 def test_probabilities_leave_room_for_a_base_that_is_not_here() -> None:
@@ -71,8 +73,9 @@ def test_factors_of_singular_vectors_are_copies(tmp_path: Path, scaling: float) 
         tensors[f"{AT.format(layer)}.lora_B.weight"] = left[:, :8] * root_of + 0.003 * numbers(HIDDEN, 8)
         tensors[f"{AT.format(layer)}.lora_A.weight"] = root_of[:, None] * right[:8]
     found = measure(traces_of(write_adapter(tmp_path / "pissa", tensors)), list(bases.values()))
-    copies = found.fit.pairs["copies"]
-    assert copies[0, 1] > 3 and copies[2, 0] > 0
+    table = features(found, [None, 0, None], [False] * 3)
+    assert table[1, 5] == 0 > table[0, 5] and table[2, 5] < -3
+    assert not table[:, :5].any(), "copies decide"
     assert found.z()[1] > 8 and abs(found.z()[2]) < 5
 
 
