@@ -59,12 +59,14 @@ _FILES = (
     FormatRow(
         "GGUF",
         "llama.cpp 0.5.0, gguf 0.19.0",
-        "whole or in parts, all types of the package gguf, Q1_0 and Q2_0; rows, names and norms as in transformers",
+        "whole, in parts, as LoRA adapters, all types of the package gguf, Q1_0 and Q2_0; rows, names and norms as in "
+        "transformers",
         "disk, Hub",
         0.0,
         "2.1 MiB of .6 GiB (Q4_K)",
         _FOUND,
-        "types that are not known cost their tensors; matrices of GPT-2 are transposed, so they are read whole",
+        "types that are not known cost their tensors; matrices of GPT-2 are transposed, so they are read whole; of "
+        "Llama's adapters queries and keys are left out, as heads are not stated",
     ),
     FormatRow(
         ONNX,

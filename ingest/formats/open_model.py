@@ -13,14 +13,16 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.safe_text import cut, shown
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns, reads_columns
 from ingest.formats.fused_tensors import MAX_EXPERTS, expert_matrices, named_matrices
-from ingest.formats.gguf import GgufFile, is_transposed, read_gguf
-from ingest.formats.gguf_names import names_from_gguf
+from ingest.formats.gguf_files.gguf import GgufFile, is_transposed, read_gguf
+from ingest.formats.gguf_files.gguf_adapter import gguf_adapter
+from ingest.formats.gguf_files.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
 from ingest.formats.onnx_files.onnx_graph import read_graph
@@ -255,7 +257,7 @@ def add_onnx(model: OpenModel, names: Sequence[str], opened: Callable[[str], Byt
 def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callable[[F], ByteSource]) -> None:
     """Add the tensors of the first GGUF model among several, under the names of transformers.
 
-    Files of adapters, projectors and importance matrices are passed over.
+    Projectors and importance matrices are passed over. An adapter is read where there is no model.
 
     Args:
         model: The model to fill.
@@ -265,9 +267,12 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
     Raises:
         WeightsError: None is a model, or a file is damaged.
     """
+    adapters = []
     for parts in candidates:
         sources = [opened(part) for part in parts]
         first = read_gguf(sources[0])
+        if first.heads.kind == "adapter":
+            adapters.append((sources[0], first))
         if first.heads.kind not in ("", "model") or first.heads.architecture in _NO_MODELS:
             continue
         files = [first, *(read_gguf(source, first.heads) for source in sources[1:])]
@@ -277,17 +282,27 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
         model.heads = model.heads or max(first.heads.heads, default=0)
         _add_tensors(model, files)
         return
-    raise WeightsError(str(model.path), "holds GGUF files, none of which is a model")
+    if not adapters:
+        raise WeightsError(str(model.path), "holds GGUF files, none of which is a model")
+    _add_gguf_adapter(model, *adapters[0])
+
+
+def _add_gguf_adapter(model: OpenModel, source: ByteSource, file: GgufFile) -> None:
+    """Add the updates of an adapter that a GGUF file holds."""
+    found = gguf_adapter(file)
+    model.container = "gguf"
+    model.size += source.size
+    model.sources.append(source)
+    model.matrices |= found.matrices
+    model.adapter = AdapterConfig(repository_name(file.heads.base))
+    _note_unread(model, {**found.unread, **file.unknown_types})
+    model.adapter = replace(model.adapter, r=_common_rank(model))
 
 
 def _add_tensors(model: OpenModel, files: Sequence[GgufFile]) -> None:
     """Add the tensors of the parts of a GGUF model, under the names of transformers."""
     tensors = [tensor for file in files for tensor in file.tensors]
-    unread = {
-        f"the type {number}, which the package gguf does not know": names
-        for file in files
-        for number, names in file.unread.items()
-    }
+    unread = {kind: names for file in files for kind, names in file.unknown_types.items()}
     stored = [*(tensor.name for tensor in tensors), *(name for names in unread.values() for name in names)]
     names = names_from_gguf(stored, files[0].heads.architecture)
     for tensor in tensors:

@@ -125,6 +125,8 @@ def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
         _add(record, part, [source], (Relation.QUANTIZED, DECLARATION.converted, "gguf"))
     bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
     relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
+    if header.get("general.type") == "adapter":
+        relation = Relation.ADAPTER
     _add(record, part, bases, (relation, DECLARATION.base_of_source, "gguf"))
     names = dataset_names(_gguf_models(header, "dataset"))
     record.claims += [ValueClaim("TRAINED_ON", name, 1.0, part) for name in names]

@@ -15,7 +15,7 @@ from atlas_db.cards.front_matter import parse_yaml
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import printable
 from ingest.formats.byte_source import ByteSource, LocalFile
-from ingest.formats.gguf import read_gguf_metadata
+from ingest.formats.gguf_files.gguf import read_gguf_metadata
 from ingest.formats.model_folder import decode_object, gguf_candidates, safetensors_files
 from ingest.formats.safetensors import read_metadata
 from ingest.hub.hub_row import Notes

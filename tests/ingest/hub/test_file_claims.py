@@ -52,6 +52,17 @@ def test_a_merge_configuration_keeps_method_weight_and_density() -> None:
     assert [code for code, _ in record(merge_config="models: [").notes] == ["bad_merge_config"]
 
 
+def test_an_adapter_in_gguf_has_a_base() -> None:
+    """llama.cpp's converter of adapters writes the base where a quantized model has its original."""
+    found = record(
+        gguf={
+            "general.architecture": "llama", "general.type": "adapter", "general.base_model.count": 1,
+            "general.base_model.0.repo_url": "https://huggingface.co/acme/river",
+        }
+    )  # fmt: skip
+    assert parents(found) == [("https://huggingface.co/acme/river", Relation.ADAPTER, "gguf")]
+
+
 def test_a_gguf_header() -> None:
     found = record(
         gguf={

@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/gguf_types.py`."""
+"""Tests of `ingest/formats/gguf_files/gguf_types.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
+from ingest.formats.gguf_files.gguf_types import GgufType, gguf_type, gguf_values
 
 RNG = np.random.default_rng(1)
 

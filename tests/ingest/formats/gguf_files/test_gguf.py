@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/gguf.py`."""
+"""Tests of `ingest/formats/gguf_files/gguf.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import LocalFile
-from ingest.formats.gguf import GgufTensor, read_gguf, read_gguf_metadata
+from ingest.formats.gguf_files.gguf import GgufTensor, read_gguf, read_gguf_metadata
 from tests.support.families import HEADS, HIDDEN
 from tests.support.gguf_files import write_gguf
 from tests.support.packing import RNG
@@ -220,7 +220,7 @@ def test_a_header_is_bounded_before_it_is_read(
     writer.write_tensors_to_file()
     writer.close()
     assert len(_tensors(tmp_path / "m.gguf")) == 1
-    monkeypatch.setattr(f"ingest.formats.gguf.{name}", limit)
+    monkeypatch.setattr(f"ingest.formats.gguf_files.gguf.{name}", limit)
     with pytest.raises(WeightsError, match=f"has a header with {stated}"):
         _tensors(tmp_path / "m.gguf")
 

@@ -21,8 +21,8 @@ from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.safe_text import shown
 from ingest.formats.byte_source import ByteSource, read_rows
-from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, TRANSPOSED
-from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
+from ingest.formats.gguf_files.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, TRANSPOSED
+from ingest.formats.gguf_files.gguf_types import GgufType, gguf_type, gguf_values
 from ingest.formats.matrix import MAX_SIDES, is_shape
 
 T = TypeVar("T")
@@ -147,12 +147,14 @@ class GgufHeads(NamedTuple):
         architecture: llama.cpp's name of the architecture, empty in later parts of a split file.
         heads: Attention heads: one number, or one a block.
         kv_heads: Heads of keys and values, likewise.
+        base: Address of its first base model, empty where it is not stated.
     """
 
     kind: str = ""
     architecture: str = ""
     heads: tuple[int, ...] = ()
     kv_heads: tuple[int, ...] = ()
+    base: str = ""
 
 
 class GgufFile(NamedTuple):
@@ -167,6 +169,13 @@ class GgufFile(NamedTuple):
     tensors: list[GgufTensor]
     heads: GgufHeads
     unread: Mapping[int, Sequence[str]]
+
+    @property
+    def unknown_types(self) -> dict[str, Sequence[str]]:
+        """Names of tensors of types that are not known, by words for the type."""
+        return {
+            f"the type {number}, which the package gguf does not know": names for number, names in self.unread.items()
+        }
 
 
 def read_gguf(source: ByteSource, known: GgufHeads | None = None) -> GgufFile:
@@ -367,7 +376,8 @@ def _tensors(source: ByteSource, reader: Any, known: GgufHeads) -> GgufFile:  # 
     if architecture:
         heads = _counts(reader, f"{architecture}.attention.head_count")
         kv_heads = _counts(reader, f"{architecture}.attention.head_count_kv") or heads
-        known = GgufHeads(_text(reader, "general.type"), architecture, heads, kv_heads)
+        base = _text(reader, "general.base_model.0.repo_url")
+        known = GgufHeads(_text(reader, "general.type"), architecture, heads, kv_heads, base)
     items: list[_Item] = reader.tensors
     starts = sorted({item.start for item in items})
     ends = dict(zip(starts, [*starts[1:], source.size], strict=False))

@@ -1,11 +1,11 @@
-"""Tests of `ingest/formats/gguf_names.py`, against the map of names in llama.cpp's own package."""
+"""Tests of `ingest/formats/gguf_files/gguf_names.py`, against the map of names in llama.cpp's own package."""
 
 from __future__ import annotations
 
 import gguf
 import pytest
 
-from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, names_from_gguf
+from ingest.formats.gguf_files.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, names_from_gguf
 from ingest.formats.tensor_names import canonical_names
 
 LLAMA = """model.embed_tokens.weight model.layers.3.self_attn.q_proj.weight model.layers.3.self_attn.k_proj.bias

@@ -1,0 +1,1 @@
+"""GGUF files: tensors and metadata of models, adapters of llama.cpp, names and types."""
