@@ -56,7 +56,8 @@ class MergeProblem(NamedTuple):
         is_possible_base: Whether model i has enough values of model j for j to be its base, shape (n, n).
         fits: Merges that were searched before, by the model, whether units may be in different orders, and the models
             that were searched. Dates decide which models are searched, and nothing else of a fit.
-        equal_shares: Share of each model's elements that a model has, shape (n,), by models that were asked for.
+        equal_shares: Share of each model's elements that a model has, shape (n,), by the model and the type of others'
+            inputs.
     """
 
     vectors: Vectors
@@ -66,7 +67,7 @@ class MergeProblem(NamedTuple):
     quantization: Sequence[str]
     is_possible_base: Flags
     fits: dict[tuple[int, bool, tuple[int, ...]], Merge | None]
-    equal_shares: dict[int, Doubles]
+    equal_shares: dict[tuple[int, str], Doubles]
 
 
 def build_merge_problem(vectors: Vectors, sq_distance: Doubles, quantization: Sequence[str]) -> MergeProblem:

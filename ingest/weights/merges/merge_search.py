@@ -92,13 +92,24 @@ def _candidate_subsets(problem: MergeProblem, child: int, others: Sequence[int])
 def _find_local_merge(problem: MergeProblem, child: int, others: Sequence[int]) -> Merge | None:
     """Return the merge that explains a model tensor by tensor, element by element or row by row, or None.
 
+    A float32 merge with many values of sixteen bits was computed in these, or has them from a parent that is stored so.
+
     Args:
         problem: The family.
         child: Row of the model.
         others: Rows of possible inputs.
     """
+    own = problem.vectors.main_dtype[child]
+    for dtype in dict.fromkeys((stored_input_dtype(problem.vectors, child), own)):
+        merge = _find_merge_of_type(problem, child, others, dtype)
+        if merge is not None:
+            return merge
+    return None
+
+
+def _find_merge_of_type(problem: MergeProblem, child: int, others: Sequence[int], dtype: str) -> Merge | None:
+    """Return the merge whose inputs were rounded to a type, or None; arguments are those of `_find_local_merge`."""
     is_combination = best_pair_ratio(problem.gram, child, others) < MERGE.max_local_pair_ratio
-    dtype = stored_input_dtype(problem.vectors, child)
     if not is_combination and not shares_elements(problem, child, others, dtype):
         return None
     near = build_neighbourhood(problem, child, others, dtype)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest.weights.samples.aligned_samples import round_to_dtype
 from tests.support.changes import merged
 from tests.support.families import Weights, root, trained
 from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
@@ -162,3 +163,14 @@ def test_a_third_parent_shows_in_what_the_sum_of_two_leaves(
     assert found is not None
     assert (set(found.parents), found.base) == ({2, 4, 6}, 0)
     assert "breadcrumbs" in found.method.split("|")
+
+
+def test_a_float32_merge_with_a_parent_of_sixteen_bits_was_not_computed_in_these(tmp_path: Path) -> None:
+    """Half of the elements are the parent's values of bfloat16, the others were computed from values of float32."""
+
+    def stored(tuned: list[Weights]) -> Weights:
+        return {name: round_to_dtype(value, "BF16") for name, value in trained(tuned[1], 12, 0.03).items()}
+
+    found = merged(tmp_path, lambda n, b, m: nearswap(m[2], m[5], 0.005), relative=stored)
+    assert found is not None
+    assert (found.method, set(found.parents)) == ("nearswap", {3, 6})
