@@ -172,6 +172,9 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
     best = list(dict.fromkeys(each.parents[0] for each in singles))[: _LIMITS.max_parents]
     options = [scale for each in singles if each.parents[0] in best for scale in _scales_of(each)]
     pairs = [fit for pair in combinations(options, 2) if pair[0][0] != pair[1][0] for fit in _fits(near, base, pair)]
+    for single in singles[: _LIMITS.max_extended_pairs]:
+        for further in _further_parents(near, target, single):
+            pairs += _fits(near, base, [*_scales_of(single), further])
     pairs.sort(key=lambda each: -each.information)
     made = [*singles[:1], *pairs]
     # A relative of a parent shares elements with a merge, too: it may stand in the best pair, not in the best three.
@@ -179,7 +182,7 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
         tried = set[frozenset[tuple[int, float]]]()
         for is_mean in (False, True):
             for together in [each for each in pairs if each.is_mean == is_mean][: _LIMITS.max_extended_pairs]:
-                for third in (*options, *_thirds(near, target, together)):
+                for third in (*options, *_further_parents(near, target, together)):
                     three = [*_scales_of(together), third]
                     if third[0] not in together.parents and frozenset(three) not in tried:
                         tried.add(frozenset(three))
@@ -187,27 +190,27 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
     return made
 
 
-def _thirds(near: NearModels, target: Doubles, pair: Mixture) -> list[tuple[int, float]]:
-    """Return possible third parents with their factors, by what a pair of parents leaves.
+def _further_parents(near: NearModels, target: Doubles, known: Mixture) -> list[tuple[int, float]]:
+    """Return possible further parents with their factors, by what the known parents leave.
 
-    Recipes that drop few elements hardly leave any to the third parent alone, so that its factor shows only in what the
-    sum of the others leaves. Means of whole task vectors have factors of one.
+    Recipes that drop few elements hardly leave any to one parent alone, so that its factor shows only in what the sum
+    of the others leaves. Means of whole task vectors have factors of one.
 
     Args:
         near: The model and the models near it.
         target: The model's task vector, shape (e,).
-        pair: Explanation by two parents.
+        known: Explanation by one or two parents.
     """
-    others = [place for place in range(len(near.rows)) if place not in (pair.base, *pair.parents)]
-    left = pair.used < 0
-    if pair.is_mean:
-        is_whole = bool((pair.factors == 1).all())
+    others = [place for place in range(len(near.rows)) if place not in (known.base, *known.parents)]
+    left = known.used < 0
+    if known.is_mean:
+        is_whole = bool((known.factors == 1).all())
         return [(place, 1.0) for place in others[: _LIMITS.max_swapped]] if is_whole else []
-    rest = target - pair.terms.sum(0)
+    rest = target - known.terms.sum(0)
     return [
         (place, scale)
         for place in others[: _LIMITS.max_swapped]
-        for scale, _ in _scale_peaks(near, rest, place, pair.base, left)[:1]
+        for scale, _ in _scale_peaks(near, rest, place, known.base, left)[:1]
     ]
 
 

@@ -140,14 +140,14 @@ def shares_elements(problem: MergeProblem, child: int, candidates: Sequence[int]
         candidates: Rows of possible inputs.
         input_dtype: Type that the inputs are rounded to.
     """
-    asked = child, input_dtype
-    if asked not in problem.equal_shares:
+    key = child, input_dtype
+    if key not in problem.equal_shares:
         vectors = problem.search_vectors
         target = vectors.values[child]
         error = _HALF_ULP.get(vectors.main_dtype[child], 2.0**-22) * np.abs(target) + 1e-12
         near = np.abs(round_to_dtype(vectors.values, input_dtype) - target) <= error
-        problem.equal_shares[asked] = np.asarray(count_flags(near).sum(1, dtype=np.int64) / target.size)
-    equal = problem.equal_shares[asked][list(candidates)]
+        problem.equal_shares[key] = np.asarray(count_flags(near).sum(1, dtype=np.int64) / target.size)
+    equal = problem.equal_shares[key][list(candidates)]
     return is_shared(equal, float(equal.max()))
 
 
