@@ -320,7 +320,10 @@ def _factor_of_all(
     in_tensors = near.tensor_sums(best)[near.tensor_sums(window) >= _LIMITS.min_tensor_elements] > 0
     if best.sum() < _LIMITS.min_elements or in_tensors.mean() < _LIMITS.min_same_factor:
         return None
-    return np.full(len(near.sizes), float((target * delta)[best].sum() / np.square(delta[best]).sum()))
+    factor = float((target * delta)[best].sum() / np.square(delta[best]).sum())
+    # Where each tensor has a factor of its own, some are near it, and few equal it.
+    around = window & (np.abs(ratio - factor) <= _LIMITS.coarse_windows[-1] * factor)
+    return np.full(len(near.sizes), factor) if best.sum() > _LIMITS.min_exact_share * around.sum() else None
 
 
 def _exactest(

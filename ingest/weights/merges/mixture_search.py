@@ -173,8 +173,9 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
     options = [scale for each in singles if each.parents[0] in best for scale in _scales_of(each)]
     pairs = [fit for pair in combinations(options, 2) if pair[0][0] != pair[1][0] for fit in _fits(near, base, pair)]
     for single in singles[: _LIMITS.max_extended_pairs]:
-        for further in _further_parents(near, target, single):
-            pairs += _fits(near, base, [*_scales_of(single), further])
+        further = _further_parents(near, target, single)
+        pairs += [fit for each in further for fit in _fits(near, base, [*_scales_of(single), each])]
+        options += further
     pairs.sort(key=lambda each: -each.information)
     made = [*singles[:1], *pairs]
     # A relative of a parent shares elements with a merge, too: it may stand in the best pair, not in the best three.

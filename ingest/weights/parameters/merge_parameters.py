@@ -211,6 +211,7 @@ class ElementParameters:
         fine_windows: The same, when a tensor's factor is known.
         exact_windows: The same, up to rounding alone.
         densest_shares: Shares of some ratios whose shortest interval is looked at for the one that all follow.
+        min_exact_share: Share of the ratios around a factor that equal it, where all tensors have the same.
         min_same_factor: Share of tensors that show the factor of all.
         same_factor_tolerance: Relative difference of the factors of most tensors within which all have the same.
         min_share: Weight of a parent in a mean of two, at least.
@@ -267,6 +268,7 @@ class ElementParameters:
     fine_windows: tuple[float, ...] = parameter((0.01, 0.003, 0.001, 0.0), "1", _WORK)
     exact_windows: tuple[float, ...] = parameter((0.0, 0.0), "1", "by definition: the error of rounding alone")
     densest_shares: tuple[float, ...] = parameter((0.003, 0.01, 0.03, 0.1), "1", _WORK)
+    min_exact_share: float = parameter(0.5, "1", "where tensors differ it is .06 to .14, where they do not .8 to 1")
     min_same_factor: float = parameter(0.5, "1", "by definition: most tensors")
     same_factor_tolerance: float = parameter(1e-4, "1", _MERGEKIT)
     min_share: float = parameter(0.01, "1", "chosen: less is no parent")
