@@ -31,13 +31,15 @@ class CopiedValues:
         self.elements = 0
 
     def add(self, values: Floats, originals: Sequence[Floats]) -> None:
-        """Add a tensor, in units of the distance to the nearest model.
+        """Add a tensor, in units of the distance to the nearest model; one with values that are not finite is left out.
 
         Args:
             values: The adapter's values, shape (elements,).
             originals: The values of each model, shape (elements,) each.
         """
         rows = np.stack([values, *originals]).astype(np.float64)
+        if not np.isfinite(rows).all():
+            return
         rows -= rows[1]
         nearest = np.square(rows[0] - rows[1:]).mean(1).min()
         unit = np.sqrt(max(nearest, ADAPTER.min_copy_distance * np.square(rows).mean()))

@@ -66,6 +66,17 @@ def test_nothing_to_compare_leaves_all_models_equal() -> None:
     assert step_log_likelihoods(same, [None, 0]).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_tensor_that_is_not_finite_counts_for_nothing(broken: float) -> None:
+    rng = np.random.default_rng(10)
+    models = family(rng, 0.1)
+    copied = CopiedValues(5)
+    copied.add(models[2] + 0.1 * rng.normal(size=1000), models)
+    before = step_log_likelihoods(copied, PARENTS)
+    copied.add(np.full(1000, broken), models)
+    np.testing.assert_array_equal(step_log_likelihoods(copied, PARENTS), before)
+
+
 def test_equal_models_are_equally_likely_and_an_exact_copy_is_likely() -> None:
     rng = np.random.default_rng(9)
     models = family(rng, 0.1)
